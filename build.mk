@@ -1,0 +1,78 @@
+# What is built and from what. Each folder lists its objects in files.mk.
+# Only what GNU make, bmake and OpenBSD make share is used here.
+
+include config.mk
+
+SBIN = $(PREFIX)/sbin
+LIBEXEC = $(PREFIX)/libexec/smtpd-stoken
+MAN = $(PREFIX)/share/man
+SHARE = $(PREFIX)/share/smtpd-stoken
+
+WARNINGS = -Wall -Wextra -Wshadow -Wformat=2 -Wmissing-prototypes \
+	-Wstrict-prototypes -Wpointer-arith -Wundef -Wwrite-strings -Wvla
+CPPFLAGS = -I. -Icompat/include $(CPPFLAGS_OS) \
+	-DPATH_CONFIG='"$(SYSCONFDIR)/smtpd-stoken.conf"' \
+	-DPATH_USERS='"$(SYSCONFDIR)/smtpd-stoken/users"' \
+	-DPATH_STORE='"$(LOCALSTATEDIR)/db/smtpd-stoken"' \
+	-DPATH_CONTROL='"$(LOCALSTATEDIR)/run/smtpd-stoken.sock"' \
+	-DPATH_LIBEXEC='"$(LIBEXEC)"'
+
+include lib/files.mk
+include imsg/files.mk
+include compat/files.mk
+include smtpd-stoken/files.mk
+include smtpd-stoken/frontend/files.mk
+include smtpd-stoken/engine/files.mk
+include tokend/files.mk
+include tokend/sign/files.mk
+include tokend/auth/files.mk
+include lmtpd/files.mk
+include tokenctl/files.mk
+include regress/files.mk
+
+PROGRAMS = out/sbin/smtpd-stoken out/sbin/tokenctl \
+	out/libexec/smtpd-stoken/frontend out/libexec/smtpd-stoken/engine \
+	out/libexec/smtpd-stoken/tokend out/libexec/smtpd-stoken/tokend-sign \
+	out/libexec/smtpd-stoken/tokend-auth out/libexec/smtpd-stoken/lmtpd
+
+all: $(PROGRAMS)
+
+.SUFFIXES: .c .o
+.c.o:
+	$(CC) $(CPPFLAGS) $(DB_CFLAGS) $(CFLAGS) $(HARDENING) $(WARNINGS) \
+	    -MMD -c -o $@ $<
+
+COMMON_OBJS = $(LIB_OBJS) $(IMSG_OBJS) $(COMPAT_OBJS)
+out/libcommon.a: $(COMMON_OBJS)
+	@mkdir -p out
+	@rm -f $@
+	ar rc $@ $(COMMON_OBJS)
+
+LINK = @mkdir -p out/sbin out/libexec/smtpd-stoken; $(CC) $(CFLAGS) $(LDHARDENING) -o $@
+LIBS = out/libcommon.a $(LIBS_EVENT) $(LIBS_BASE) $(LIBS_SECCOMP)
+
+out/sbin/smtpd-stoken: $(PARENT_OBJS) out/libcommon.a
+	$(LINK) $(PARENT_OBJS) $(LIBS) $(LIBS_IDN) $(LIBS_CRYPTO)
+out/sbin/tokenctl: $(TOKENCTL_OBJS) out/libcommon.a
+	$(LINK) $(TOKENCTL_OBJS) $(LIBS) $(LIBS_CRYPTO) $(LIBS_CRYPT)
+out/libexec/smtpd-stoken/frontend: $(FRONTEND_OBJS) out/libcommon.a
+	$(LINK) $(FRONTEND_OBJS) $(LIBS) $(LIBS_TLS)
+out/libexec/smtpd-stoken/engine: $(ENGINE_OBJS) out/libcommon.a
+	$(LINK) $(ENGINE_OBJS) $(LIBS) $(LIBS_IDN)
+out/libexec/smtpd-stoken/tokend: $(TOKEND_OBJS) out/libcommon.a
+	$(LINK) $(TOKEND_OBJS) $(LIBS) $(LIBS_IDN) $(LIBS_CRYPTO) $(LIBS_DB)
+out/libexec/smtpd-stoken/tokend-sign: $(SIGN_OBJS) out/libcommon.a
+	$(LINK) $(SIGN_OBJS) $(LIBS) $(LIBS_CRYPTO)
+out/libexec/smtpd-stoken/tokend-auth: $(AUTH_OBJS) out/libcommon.a
+	$(LINK) $(AUTH_OBJS) $(LIBS) $(LIBS_IDN) $(LIBS_CRYPTO) $(LIBS_CRYPT)
+out/libexec/smtpd-stoken/lmtpd: $(LMTPD_OBJS) out/libcommon.a
+	$(LINK) $(LMTPD_OBJS) $(LIBS) $(LIBS_CRYPTO)
+
+ALL_OBJS = $(COMMON_OBJS) $(PARENT_OBJS) $(TOKENCTL_OBJS) $(FRONTEND_OBJS) \
+	$(ENGINE_OBJS) $(TOKEND_OBJS) $(SIGN_OBJS) $(AUTH_OBJS) $(LMTPD_OBJS) \
+	$(REGRESS_OBJS)
+-include $(ALL_OBJS:.o=.d)
+
+clean:
+	rm -rf out
+	rm -f $(ALL_OBJS) $(ALL_OBJS:.o=.d)

@@ -1,0 +1,1 @@
+IMSG_OBJS =

@@ -1,0 +1,1 @@
+LMTPD_OBJS =

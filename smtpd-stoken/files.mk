@@ -1,0 +1,1 @@
+PARENT_OBJS =

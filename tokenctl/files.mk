@@ -1,0 +1,1 @@
+TOKENCTL_OBJS =

@@ -1,0 +1,1 @@
+TOKEND_OBJS =

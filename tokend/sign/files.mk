@@ -1,0 +1,1 @@
+SIGN_OBJS =
