@@ -1,1 +1,2 @@
-LIB_OBJS =
+LIB_OBJS = \
+	lib/base64.o
