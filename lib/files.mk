@@ -1,2 +1,3 @@
 LIB_OBJS = \
+	lib/address.o \
 	lib/base64.o
