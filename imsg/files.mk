@@ -1,1 +1,1 @@
-IMSG_OBJS =
+IMSG_OBJS = imsg/imsg.o imsg/imsg-buffer.o
