@@ -1,3 +1,4 @@
 LIB_OBJS = \
 	lib/address.o \
-	lib/base64.o
+	lib/base64.o \
+	lib/ticket.o
