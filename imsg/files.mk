@@ -1,1 +1,5 @@
-IMSG_OBJS = imsg/imsg.o imsg/imsg-buffer.o
+IMSG_OBJS = \
+	imsg/imsg.o \
+	imsg/imsg-buffer.o \
+	imsg/messages.o \
+	imsg/channel.o

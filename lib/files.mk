@@ -1,4 +1,7 @@
 LIB_OBJS = \
 	lib/address.o \
 	lib/base64.o \
+	lib/log.o \
+	lib/process.o \
+	lib/settings.o \
 	lib/ticket.o
