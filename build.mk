@@ -76,3 +76,8 @@ ALL_OBJS = $(COMMON_OBJS) $(PARENT_OBJS) $(TOKENCTL_OBJS) $(FRONTEND_OBJS) \
 clean:
 	rm -rf out
 	rm -f $(ALL_OBJS) $(ALL_OBJS:.o=.d)
+
+# make unit [TESTS="NAME ..."]: see regress/unit/run.sh.
+unit: all
+	@CC="$(CC)" CPPFLAGS="$(CPPFLAGS) $(DB_CFLAGS)" CFLAGS="$(CFLAGS) $(WARNINGS)" \
+	    LIBS="$(LIBS)" sh regress/unit/run.sh $(TESTS)
