@@ -10,12 +10,7 @@ SHARE = $(PREFIX)/share/smtpd-stoken
 
 WARNINGS = -Wall -Wextra -Wshadow -Wformat=2 -Wmissing-prototypes \
 	-Wstrict-prototypes -Wpointer-arith -Wundef -Wwrite-strings -Wvla
-CPPFLAGS = -I. -Icompat/include $(CPPFLAGS_OS) \
-	-DPATH_CONFIG='"$(SYSCONFDIR)/smtpd-stoken.conf"' \
-	-DPATH_USERS='"$(SYSCONFDIR)/smtpd-stoken/users"' \
-	-DPATH_STORE='"$(LOCALSTATEDIR)/db/smtpd-stoken"' \
-	-DPATH_CONTROL='"$(LOCALSTATEDIR)/run/smtpd-stoken.sock"' \
-	-DPATH_LIBEXEC='"$(LIBEXEC)"'
+CPPFLAGS = -I. -Icompat/include $(CPPFLAGS_OS)
 
 include lib/files.mk
 include imsg/files.mk
