@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: ISC */
+#include <string.h>
+
+#include "lib/settings.h"
+#include "tokend/auth/aliases.h"
+#include "tokend/auth/login.h"
+#include "tokend/auth/route.h"
+#include "tokend/auth/site.h"
+#include "tokend/auth/users.h"
+
+/* Aliases opened for one question: what a wide and deep file may cost. */
+#define EXPANSIONS_MAX 1000
+
+/* One question on its way through the aliases. */
+struct question {
+	const struct site *site;
+	struct targets *targets;
+	unsigned int expansions;
+	bool outside;
+};
+
+static enum address_lookup
+add_target(struct question *question, const char *address)
+{
+	struct targets *targets = question->targets;
+	size_t i;
+
+	for (i = 0; i < targets->count; i++) {
+		if (strcmp(targets->addresses[i], address) == 0)
+			return LOOKUP_MAILBOXES;
+	}
+	if (targets->count == ROUTE_TARGETS_MAX)
+		return LOOKUP_TEMPORARY;
+	(void)strlcpy(
+	    targets->addresses[targets->count++], address, ADDRESS_SIZE);
+	return LOOKUP_MAILBOXES;
+}
+
+static enum address_lookup
+walk(struct question *question, const char *address, unsigned int depth);
+
+static enum address_lookup
+expand(struct question *question, const char *name,
+    const struct text_list *list, unsigned int depth)
+{
+	enum address_lookup result;
+	const char *target;
+	size_t i;
+
+	if (depth > ALIAS_DEPTH_MAX || ++question->expansions > EXPANSIONS_MAX)
+		return LOOKUP_TEMPORARY;
+	for (i = 0; i < list->count; i++) {
+		target = list->items[i];
+		if (strcmp(target, name) != 0)
+			result = walk(question, target, depth + 1);
+		else if (users_find(question->site->users, target) != NULL)
+			result = add_target(question, target);
+		else
+			result = LOOKUP_UNKNOWN;
+		if (result != LOOKUP_MAILBOXES)
+			return result;
+	}
+	return LOOKUP_MAILBOXES;
+}
+
+/* Adds the targets of an address that is an alias or a user, as it stands. */
+static enum address_lookup
+walk_exact(struct question *question, const char *address, unsigned int depth)
+{
+	const struct text_list *list;
+
+	list = aliases_targets(question->site->aliases, address);
+	if (list != NULL)
+		return expand(question, address, list, depth);
+	if (users_find(question->site->users, address) != NULL)
+		return add_target(question, address);
+	return LOOKUP_UNKNOWN;
+}
+
+static enum address_lookup
+walk(struct question *question, const char *address, unsigned int depth)
+{
+	char base[ADDRESS_SIZE];
+
+	if (!login_is_local(question->site->domains, address)) {
+		question->outside = true;
+		return add_target(question, address);
+	}
+	if (aliases_targets(question->site->aliases, address) == NULL &&
+	    users_find(question->site->users, address) == NULL &&
+	    address_base(address, base) == 1)
+		return walk_exact(question, base, depth);
+	return walk_exact(question, address, depth);
+}
+
+enum address_lookup
+route_resolve(
+    const struct site *site, const char *address, struct targets *targets)
+{
+	struct question question = {site, targets, 0, false};
+	enum address_lookup result;
+
+	targets->count = 0;
+	result = walk(&question, address, 1);
+	if (result == LOOKUP_MAILBOXES && question.outside)
+		return LOOKUP_OUTSIDE;
+	if (result != LOOKUP_MAILBOXES)
+		targets->count = 0;
+	return result;
+}
+
+bool
+route_own(const struct site *site, const char *login, const char *address)
+{
+	struct targets targets;
+	char base[ADDRESS_SIZE];
+
+	if (strcmp(address, login) == 0)
+		return true;
+	if (aliases_targets(site->aliases, address) == NULL &&
+	    users_find(site->users, address) == NULL &&
+	    address_base(address, base) == 1 && strcmp(base, login) == 0)
+		return true;
+	return route_resolve(site, address, &targets) == LOOKUP_MAILBOXES &&
+	    targets.count == 1 && strcmp(targets.addresses[0], login) == 0;
+}

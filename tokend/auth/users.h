@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef TOKEND_AUTH_USERS_H
+#define TOKEND_AUTH_USERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "tokend/auth/scheme.h"
+#include "tokend/auth/source.h"
+
+struct text_list;
+
+/*
+ * The users file: `NAME:{SCHEME}secret[:uid:gid:gecos:home:shell:extra]`, as
+ * Dovecot's passwd-file has it; what stands behind the secret is Dovecot's.
+ * All secrets lie in one piece of memory that is wiped before it is freed.
+ */
+
+#define USERS_MAX 1000000
+
+struct user {
+	char *name; /* canonical address */
+	size_t line;
+	const struct scheme *scheme;
+	const char *secret; /* the text after {SCHEME} */
+	size_t secret_length;
+};
+
+struct users;
+
+/*
+ * Opens the users file of a site with these domains (both stay the caller's,
+ * and must live on). Every fault of the file is reported. Returns NULL when
+ * there is one.
+ */
+struct users *users_open(const char *path, const struct text_list *domains,
+    const struct source_report *report);
+
+/*
+ * Reads the file again if it is another one than before. A file with a fault
+ * is reported once and changes nothing. Call it before each question.
+ */
+void users_refresh(struct users *users, const struct source_report *report);
+
+/* The user of a canonical address, or NULL. Valid until the next refresh. */
+const struct user *users_find(const struct users *users, const char *name);
+
+/*
+ * A user whose secret is of the site's most usual scheme and cost: what is
+ * tried in place of an unknown user, so that both take the same time. With
+ * `scram`, among those that SCRAM can use. NULL when there is none.
+ */
+const struct user *users_usual(const struct users *users, bool scram);
+
+size_t users_count(const struct users *users);
+
+/* Wipes and frees everything. */
+void users_close(struct users *users);
+
+#endif
