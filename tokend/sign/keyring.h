@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef TOKEND_SIGN_KEYRING_H
+#define TOKEND_SIGN_KEYRING_H
+
+#include <sys/queue.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <openssl/evp.h>
+
+#include "tokend/sign/keyname.h"
+
+#define KEY_FILE_MAX (64 * 1024) /* octets of a key file */
+#define KEY_BITS_MAX 4096 /* of an RSA modulus */
+#define KEY_SIGNATURE_MAX (KEY_BITS_MAX / 8)
+
+enum key_type {
+	KEY_RSA,
+	KEY_EC
+};
+
+struct key {
+	TAILQ_ENTRY(key) entry;
+	uint8_t name[KEY_NAME_LENGTH];
+	enum key_type type;
+	size_t bits; /* of the modulus or of the curve's order */
+	size_t size; /* the longest signature, octets */
+	EVP_PKEY_CTX *sign; /* ready for EVP_PKEY_sign; holds the key */
+	unsigned generation; /* of the configuration that named it last */
+};
+
+struct keyring {
+	TAILQ_HEAD(, key)
+	keys;
+	unsigned generation;
+};
+
+void keyring_init(struct keyring *);
+
+/*
+ * Reads a PEM private key (PKCS#8 or traditional form) from a file's start
+ * through its descriptor, and leaves the descriptor open. RSA of 2048 to 4096
+ * bits, EC P-256 and P-384. A key that is there already is kept and counted to
+ * the present generation. Returns the key; NULL with a reason for the log
+ * (never containing key material) in error.
+ */
+const struct key *keyring_load(struct keyring *, int fd, const char **error);
+
+/* NULL if no key has this name. */
+struct key *
+keyring_find(const struct keyring *, const uint8_t name[KEY_NAME_LENGTH]);
+
+/*
+ * A reload: keys loaded after keyring_begin belong to the new configuration;
+ * keyring_finish drops all that belong to older ones only.
+ */
+void keyring_begin(struct keyring *);
+void keyring_finish(struct keyring *);
+
+/* Wipes and frees everything. */
+void keyring_clear(struct keyring *);
+
+#endif
