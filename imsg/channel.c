@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "imsg/channel.h"
@@ -24,6 +25,8 @@
 #define QUEUE_LOW (QUEUE_HIGH / 4)
 /* Messages handled in one go before other descriptors get their turn. */
 #define BURST 256
+/* Milliseconds that a process waits for another outside the event loop. */
+#define FLUSH_WAIT 5000
 
 struct channel {
 	struct channel_settings set;
@@ -379,13 +382,13 @@ channel_resume(struct channel *c)
 
 /* Waits until the descriptor can be read or written. */
 static int
-wait_for(int fd, short what)
+wait_for(int fd, short what, int milliseconds)
 {
 	struct pollfd pfd = {.fd = fd, .events = what};
 	int n;
 
 	do
-		n = poll(&pfd, 1, 5000);
+		n = poll(&pfd, 1, milliseconds);
 	while (n == -1 && errno == EINTR);
 	return n == 1 ? 0 : -1;
 }
@@ -394,7 +397,7 @@ int
 channel_flush(struct channel *c)
 {
 	while (imsgbuf_queued_bytes(&c->buf) > 0)
-		if (wait_for(c->buf.fd, POLLOUT) == -1 ||
+		if (wait_for(c->buf.fd, POLLOUT, FLUSH_WAIT) == -1 ||
 		    imsgbuf_write(&c->buf) == -1)
 			return -1;
 	return 0;
@@ -406,8 +409,36 @@ channel_receive_one(struct channel *c)
 	int n;
 
 	while ((n = channel_dispatch(c, 1)) == 0) {
-		if (wait_for(c->buf.fd, POLLIN) == -1)
+		if (wait_for(c->buf.fd, POLLIN, FLUSH_WAIT) == -1)
 			return -1;
+		if ((n = imsgbuf_read(&c->buf)) != 1)
+			return n;
+	}
+	return n;
+}
+
+/* Milliseconds of the monotonic clock. */
+static int64_t
+milliseconds_now(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int
+channel_receive_within(struct channel *c, int milliseconds)
+{
+	int64_t until = milliseconds_now() + milliseconds, left;
+	int n;
+
+	if (c->end != 0 || c->busy)
+		return -1;
+	while ((n = channel_dispatch(c, 1)) == 0) {
+		if ((left = until - milliseconds_now()) < 0 ||
+		    wait_for(c->buf.fd, POLLIN, (int)left) == -1)
+			return 0;
 		if ((n = imsgbuf_read(&c->buf)) != 1)
 			return n;
 	}

@@ -104,6 +104,14 @@ int channel_flush(struct channel *);
  */
 int channel_receive_one(struct channel *);
 
+/*
+ * As channel_receive_one, within so many milliseconds and also beside an event
+ * loop: for the one question whose answer is waited for (the signature).
+ * Returns 0 when time is up, too. Whatever else is wrong with the channel,
+ * the event loop finds out and says.
+ */
+int channel_receive_within(struct channel *, int milliseconds);
+
 /* One line a message to the log: direction, peer, name, length. */
 void channel_trace(int on);
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+/* objects: regress/unit/keys.c smtpd-stoken/frontend/remote_key.o smtpd-stoken/frontend/tls.o smtpd-stoken/frontend/tls_hook.o smtpd-stoken/frontend/tls_self_test.o tokend/sign/block.o tokend/sign/keyname.o tokend/sign/keyring.o tokend/sign/signer.o */
+/* libs: -ltls -lssl -lcrypto */
 /*
  * TLS with private keys elsewhere: libtls at both ends of a socketpair, the
  * signer's core in place of the key process. X-4, DESIGN section 2.

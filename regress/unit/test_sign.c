@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+/* objects: regress/unit/keys.c tokend/sign/block.o tokend/sign/keyname.o tokend/sign/keyring.o tokend/sign/refusals.o tokend/sign/signer.o */
+/* libs: -lcrypto */
 /* The key process: what it signs, and above all what it does not. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 
