@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * smtpd-stoken, the parent. Runs as root where it may, tiny, and never reads
+ * a byte from the network: it reads the configuration, binds the sockets,
+ * starts the other processes and replaces those that die.
+ */
+#include <sys/types.h>
+#include <sys/stat.h>
+
+#include <err.h>
+#include <errno.h>
+#include <event.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "compat/sandbox.h"
+#include "config.h"
+#include "lib/log.h"
+#include "smtpd-stoken/parent.h"
+
+#define PROMISES                                                               \
+	"stdio rpath wpath cpath fattr chown flock inet unix getpw proc exec " \
+	"id sendfd recvfd"
+
+struct parent parent = {.config_path = PATH_CONFIG, .control = -1};
+
+/* Where the command in the foreground waits for the word that all is well. */
+static int ready_pipe = -1;
+
+static __attribute__((noreturn)) void
+usage(void)
+{
+	fprintf(stderr,
+	    "usage: smtpd-stoken [-dnv] [-D macro=value] [-f file]\n");
+	exit(1);
+}
+
+/*
+ * The other executables lie in libexec, beside the sbin that this one was
+ * started from by its path, or where it was installed.
+ */
+static const char *
+find_libexec(const char *argv0)
+{
+	static char path[PATH_MAX];
+	char probe[PATH_MAX + 16], *slash;
+
+	if (strlcpy(path, argv0, sizeof(path)) < sizeof(path) &&
+	    (slash = strrchr(path, '/')) != NULL) {
+		*slash = '\0';
+		if (strlcat(path, "/../libexec/smtpd-stoken", sizeof(path)) <
+		    sizeof(path)) {
+			(void)snprintf(
+			    probe, sizeof(probe), "%s/frontend", path);
+			if (access(probe, X_OK) == 0)
+				return realpath(path, NULL);
+		}
+	}
+	(void)snprintf(probe, sizeof(probe), "%s/frontend", PATH_LIBEXEC);
+	if (access(probe, X_OK) == -1)
+		err(1, "%s: is it installed? (make install)", probe);
+	return PATH_LIBEXEC;
+}
+
+/* As root every domain of trust needs its user. */
+static void
+check_users(void)
+{
+	const char *names[3] = {NETWORK_USER, TOKENS_USER, NULL};
+	size_t i;
+	int missing = 0;
+
+	if (geteuid() != 0)
+		return;
+	names[2] = parent.config->maildir_user;
+	for (i = 0; i < 3; i++) {
+		if (names[i] == NULL || getpwnam(names[i]) != NULL)
+			continue;
+		warnx("no user %s. Create it:  useradd --system --home-dir "
+		      "/var/empty --shell /usr/sbin/nologin %s", names[i],
+		    names[i]);
+		missing = 1;
+	}
+	if (missing)
+		errx(1, "not started as root without its users; or run "
+			"systemd-sysusers with etc/sysusers.d/smtpd-stoken.conf");
+	if (mkdir(PATH_EMPTY, 0755) == -1 && errno != EEXIST)
+		err(1, "%s", PATH_EMPTY);
+}
+
+/* The foreground half: exits as the background half says. */
+static void
+wait_until_ready(int fd)
+{
+	char text[2048];
+	ssize_t n;
+
+	n = read(fd, text, sizeof(text) - 1);
+	if (n == 1 && text[0] == '+')
+		_exit(0);
+	if (n > 0) {
+		text[n] = '\0';
+		fprintf(stderr, "smtpd-stoken: %s\n", text);
+	} else
+		fprintf(stderr, "smtpd-stoken: did not start: see the log\n");
+	_exit(1);
+}
+
+static void
+daemonize(void)
+{
+	int pipe_ends[2];
+
+	if (pipe(pipe_ends) == -1)
+		err(1, "pipe");
+	switch (fork()) {
+	case -1:
+		err(1, "fork");
+	case 0:
+		break;
+	default:
+		close(pipe_ends[1]);
+		wait_until_ready(pipe_ends[0]);
+	}
+	close(pipe_ends[0]);
+	ready_pipe = pipe_ends[1];
+	(void)fcntl(ready_pipe, F_SETFD, FD_CLOEXEC);
+	if (setsid() == -1 || chdir("/") == -1)
+		err(1, "daemon");
+}
+
+/* Tells a service manager that asked for it (Type=notify) how things are. */
+static void
+notify(const char *state)
+{
+	sandbox_notify(state);
+}
+
+void
+parent_ready(void)
+{
+	int null;
+
+	log_info("ready: %zu listeners, %zu processes", parent.bound_count,
+	    parent.child_count + 1);
+	notify("READY=1");
+	if (parent.self_test) {
+		children_stop();
+		return;
+	}
+	if (ready_pipe == -1)
+		return;
+	if (write(ready_pipe, "+", 1) != 1)
+		log_warn("nobody waits for the start");
+	close(ready_pipe);
+	ready_pipe = -1;
+	if ((null = open("/dev/null", O_RDWR)) != -1) {
+		(void)dup2(null, STDIN_FILENO);
+		(void)dup2(null, STDOUT_FILENO);
+		(void)dup2(null, STDERR_FILENO);
+		if (null > STDERR_FILENO)
+			close(null);
+	}
+}
+
+void
+parent_failed(const char *problem)
+{
+	size_t i;
+
+	if (problem == NULL)
+		problem = "a process did not start: see the log";
+	if (ready_pipe != -1 &&
+	    write(ready_pipe, problem, strlen(problem)) == -1)
+		log_warn("nobody waits for the start");
+	for (i = 0; i < parent.child_count; i++)
+		if (parent.children[i].pid != 0)
+			(void)kill(parent.children[i].pid, SIGKILL);
+	log_warnx("not started: %s", problem);
+	exit(1);
+}
+
+static void
+on_signal(int number, short what, void *arg)
+{
+	(void)what;
+	(void)arg;
+	switch (number) {
+	case SIGCHLD:
+		children_reaped();
+		break;
+	case SIGHUP:
+		reload_start(NULL, 0);
+		break;
+	default:
+		if (!parent.started)
+			parent_failed("stopped by a signal");
+		if (!parent.stopping) {
+			log_info("stopping");
+			notify("STOPPING=1");
+			children_stop();
+		}
+		break;
+	}
+}
+
+static void
+catch_signals(void)
+{
+	static const int numbers[] = {SIGCHLD, SIGHUP, SIGTERM, SIGINT};
+	static struct event events[4];
+	size_t i;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	for (i = 0; i < 4; i++) {
+		signal_set(&events[i], numbers[i], on_signal, NULL);
+		signal_add(&events[i], NULL);
+	}
+}
+
+static int
+check_only(void)
+{
+	int problems = 0;
+
+	if (parent.verbose) {
+		config_print(parent.config, stdout);
+		roles_print(parent.config, stdout);
+		problems = config_check_files(parent.config, stderr);
+	}
+	if (problems > 0)
+		return 1;
+	fprintf(stderr, "configuration OK\n");
+	return 0;
+}
+
+static void
+run(void)
+{
+	log_init("smtpd-stoken", parent.debug, parent.verbose);
+	sandbox_undumpable();
+	if (event_init() == NULL)
+		fatalx("event_init");
+	catch_signals();
+	if (listeners_open(parent.config, &parent.bound,
+		&parent.bound_count) == -1)
+		parent_failed("cannot listen: see the log");
+	if ((parent.control = control_open(parent.config)) == -1)
+		parent_failed("cannot open the control socket: see the log");
+	arc4random_buf(parent.ticket_key, sizeof(parent.ticket_key));
+	if (pledge(PROMISES, NULL) == -1)
+		fatal("pledge");
+	children_start();
+	(void)event_dispatch();
+	(void)unlink(parent.config->control);
+	log_info("stopped");
+	explicit_bzero(parent.ticket_key, sizeof(parent.ticket_key));
+}
+
+int
+main(int argc, char *argv[])
+{
+	int c, check = 0;
+
+	while ((c = getopt(argc, argv, "dD:f:nv")) != -1) {
+		switch (c) {
+		case 'd':
+			parent.debug = 1;
+			break;
+		case 'D':
+			if (config_macro_add(&parent.macros, optarg) == -1)
+				errx(1, "-D %s: expected macro=value", optarg);
+			break;
+		case 'f':
+			parent.config_path = optarg;
+			break;
+		case 'n':
+			check = 1;
+			break;
+		case 'v':
+			parent.verbose = 1;
+			break;
+		default:
+			usage();
+		}
+	}
+	if (argc != optind)
+		usage();
+	if (config_load(parent.config_path, parent.macros, stderr,
+		&parent.config) == -1)
+		return 1;
+	if (check)
+		return check_only();
+	parent.libexec = find_libexec(argv[0]);
+	if ((parent.config_path = realpath(parent.config_path, NULL)) == NULL)
+		err(1, "configuration");
+	check_users();
+	if (config_check_files(parent.config, stderr) > 0)
+		return 1;
+	if (!parent.debug)
+		daemonize();
+	run();
+	return 0;
+}

@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: ISC */
+/* What each child is told: who it is, its settings, descriptors and peers. */
+#include <sys/types.h>
+#include <sys/socket.h>
+
+#include <grp.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "lib/log.h"
+#include "lib/settings.h"
+#include "smtpd-stoken/parent.h"
+
+static void on_ready(struct channel *, const union message *, int);
+static void on_complaint(struct channel *, const union message *, int);
+static void on_reload(struct channel *, const union message *, int);
+static void on_verbose(struct channel *, const union message *, int);
+
+const struct channel_handler parent_handlers[] = {
+    {MSG_SETUP_READY, on_ready},
+    {MSG_COMPLAINT, on_complaint},
+    {MSG_RELOAD, on_reload},
+    {MSG_VERBOSE, on_verbose},
+    {0, NULL},
+};
+
+static char *
+copy(const char *text)
+{
+	char *result = text == NULL ? NULL : strdup(text);
+
+	if (text != NULL && result == NULL)
+		fatal("strdup");
+	return result;
+}
+
+static void
+copy_lists(struct settings *s, const struct config *config)
+{
+	const char *name;
+	uint64_t bit;
+	size_t i;
+
+	for (i = 0; i < config->domains.count; i++)
+		if (text_list_add(&s->domains, config->domains.item[i],
+			strlen(config->domains.item[i])) == -1)
+			fatal("settings");
+	for (bit = 1; (name = config_mechanism_name(bit)) != NULL; bit <<= 1)
+		if ((config->mechanisms & bit) != 0 &&
+		    text_list_add(&s->mechanisms, name, strlen(name)) == -1)
+			fatal("settings");
+}
+
+/* The configuration as the children know it. */
+static struct settings *
+settings_of(const struct config *config)
+{
+	struct settings *s = settings_new();
+
+	if (s == NULL)
+		fatal("settings");
+	copy_lists(s, config);
+	s->hostname = copy(config->hostname);
+	s->users_file = copy(config->users_file);
+	s->aliases_file = copy(config->aliases_file);
+	s->store = copy(config->store);
+	s->maildir = copy(config->maildir);
+	s->system_accounts = geteuid() == 0 && config->maildir_user == NULL;
+	s->tokens = config->token;
+	s->temporary_lifetime = config->token_temporary_lifetime;
+	s->permanent_lifetime = config->token_permanent_lifetime;
+	s->permanent_refresh = config->token_permanent_refresh;
+	s->permanent_grace = config->token_permanent_grace;
+	s->timeout_command = config->timeout_command;
+	s->timeout_data = config->timeout_data;
+	s->timeout_shutdown = config->timeout_shutdown;
+	s->received_client_show = config->received_client == RECEIVED_SHOW;
+	s->bare_newline_normalize =
+	    config->bare_newline == BARE_NEWLINE_NORMALIZE;
+	s->limit_sessions = config->limit_sessions;
+	s->limit_sessions_per_address = config->limit_sessions_per_address;
+	s->limit_message_size = config->limit_message_size;
+	s->limit_recipients = config->limit_recipients;
+	s->limit_auth_failures = config->limit_auth_failures;
+	s->limit_auth_failures_per_address =
+	    config->limit_auth_failures_per_address;
+	s->hash_workers = config->prefork_auth;
+	s->frontends = config->prefork_frontend;
+	return s;
+}
+
+static int
+give_setting(void *context, uint16_t number, struct bytes value)
+{
+	struct child *child = context;
+	union message m = {
+	    .setup_setting = {.number = number, .value = value}};
+
+	return channel_send(child->channel, MSG_SETUP_SETTING, &m, -1);
+}
+
+static void
+send_start(struct child *child)
+{
+	const char *user = NULL, *empty = NULL;
+	union message m;
+
+	if (geteuid() == 0) {
+		user = role_user_name(child->row, parent.config);
+		empty = child->row->chroot ? PATH_EMPTY : NULL;
+	}
+	memset(&m, 0, sizeof(m));
+	m.setup_start.role = (uint8_t)child->row->role;
+	m.setup_start.instance = child->instance;
+	m.setup_start.trusted = child->trusted;
+	m.setup_start.debug = (uint8_t)parent.debug;
+	m.setup_start.verbose = (uint8_t)parent.verbose;
+	m.setup_start.restarted = child->restarted;
+	m.setup_start.sandbox_log = parent.config->sandbox == SANDBOX_LOG;
+	m.setup_start.user = bytes_text(user);
+	m.setup_start.chroot = bytes_text(empty);
+	(void)channel_send(child->channel, MSG_SETUP_START, &m, -1);
+}
+
+static void
+send_listener(struct child *child, const struct bound *bound)
+{
+	const struct listener *l = bound->listener;
+	uint8_t names[4096];
+	struct list_writer list;
+	union message m;
+	size_t i;
+	int fd;
+
+	if ((l->kind == LISTENER_SOCKET) != child->trusted)
+		return;
+	list_init(&list, names, sizeof(names));
+	for (i = 0; i < l->pki_count; i++)
+		if (list_add(&list,
+			bytes_text(parent.config->pki[l->pki[i]].name)) == -1)
+			fatalx("too many pki names on one listener");
+	memset(&m, 0, sizeof(m));
+	m.setup_listener.kind = (uint8_t)l->kind;
+	m.setup_listener.port = l->port;
+	m.setup_listener.address = bytes_text(l->host);
+	m.setup_listener.pki = list_bytes(&list);
+	if ((fd = dup(bound->fd)) == -1 ||
+	    channel_send(child->channel, MSG_SETUP_LISTENER, &m, fd) == -1)
+		fatal("listener %s", bound->name);
+}
+
+/*
+ * Certificates and keys go as open descriptors: the parent never reads a
+ * private key, and who may not open files needs none.
+ */
+static void
+send_pki(struct child *child, uint16_t number, int secret)
+{
+	const struct pki *pki;
+	union message m;
+	size_t i;
+	int fd;
+
+	for (i = 0; i < parent.config->pki_count; i++) {
+		pki = &parent.config->pki[i];
+		fd = config_open_file(
+		    secret ? pki->key : pki->cert, secret, stderr);
+		if (fd == -1) {
+			log_warnx("pki %s: cannot open its %s", pki->name,
+			    secret ? "key" : "certificate");
+			continue;
+		}
+		memset(&m, 0, sizeof(m));
+		if (secret)
+			m.setup_key.pki = bytes_text(pki->name);
+		else
+			m.setup_certificate.pki = bytes_text(pki->name);
+		(void)channel_send(child->channel, number, &m, fd);
+	}
+}
+
+static void
+send_control(struct child *child)
+{
+	struct group *group;
+	union message m;
+	int fd;
+
+	if (parent.control == -1 || child->row->role != ROLE_TOKEND)
+		return;
+	memset(&m, 0, sizeof(m));
+	group = parent.config->control_group == NULL
+	    ? NULL
+	    : getgrnam(parent.config->control_group);
+	m.setup_control.has_group = group != NULL;
+	m.setup_control.group = group == NULL ? 0 : (uint32_t)group->gr_gid;
+	if ((fd = dup(parent.control)) == -1 ||
+	    channel_send(child->channel, MSG_SETUP_CONTROL, &m, fd) == -1)
+		fatal("control socket");
+}
+
+static void
+send_ticket_key(struct child *child)
+{
+	union message m = {.setup_ticket_key = {.key = bytes_of(
+				   parent.ticket_key, sizeof(parent.ticket_key))}};
+
+	if (child->row->role == ROLE_TOKEND || child->row->role == ROLE_LMTPD)
+		(void)channel_send(
+		    child->channel, MSG_SETUP_TICKET_KEY, &m, -1);
+}
+
+/* What may change with the configuration. */
+static void
+send_configuration(struct child *child)
+{
+	struct settings *settings = settings_of(parent.config);
+	size_t i;
+
+	(void)settings_each(settings, child->row->role, give_setting, child);
+	settings_free(settings);
+	if (child->row->role == ROLE_SIGN)
+		send_pki(child, MSG_SETUP_KEY, 1);
+	if (child->row->role != ROLE_FRONTEND)
+		return;
+	if (!child->trusted)
+		send_pki(child, MSG_SETUP_CERTIFICATE, 0);
+	for (i = 0; i < parent.bound_count; i++)
+		send_listener(child, &parent.bound[i]);
+}
+
+void
+setup_send(struct child *child)
+{
+	if (child->channel == NULL)
+		return;
+	if (child->generation == 0 || !child->ready) {
+		send_start(child);
+		send_control(child);
+		send_ticket_key(child);
+	}
+	send_configuration(child);
+}
+
+void
+setup_commit(struct child *child)
+{
+	union message m = {.setup_commit = {.generation = parent.generation}};
+
+	child->generation = parent.generation;
+	if (child->channel != NULL)
+		(void)channel_send(child->channel, MSG_SETUP_COMMIT, &m, -1);
+}
+
+static int
+edge_joins(const struct edge_row *edge, const struct child *a,
+    const struct child *b)
+{
+	if (edge->a != a->row->role || edge->b != b->row->role)
+		return 0;
+	switch (edge->trust) {
+	case EDGE_ALL:
+		return 1;
+	case EDGE_SAME_TRUST:
+		return a->trusted == b->trusted;
+	case EDGE_UNTRUSTED:
+		return !a->trusted && !b->trusted;
+	}
+	return 0;
+}
+
+static void
+send_peer(struct child *to, const struct child *peer, int fd)
+{
+	union message m = {.setup_peer = {.role = (uint8_t)peer->row->role,
+			       .instance = peer->instance,
+			       .trusted = peer->trusted}};
+
+	(void)channel_send(to->channel, MSG_SETUP_PEER, &m, fd);
+}
+
+static void
+join(struct child *a, struct child *b)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1)
+		fatal("socketpair");
+	send_peer(a, b, pair[0]);
+	send_peer(b, a, pair[1]);
+}
+
+/*
+ * At the start every child is wired once: each joins those that come before
+ * it in the table. A replacement joins all that run.
+ */
+void
+setup_wire(struct child *child)
+{
+	const struct edge_row *edge;
+	struct child *other;
+	size_t i;
+
+	for (i = 0; i < parent.child_count; i++) {
+		other = &parent.children[i];
+		if (other->channel == NULL || other == child ||
+		    (!parent.started && other > child))
+			continue;
+		for (edge = edge_table; edge->a != ROLE_NONE; edge++) {
+			if (edge_joins(edge, child, other))
+				join(child, other);
+			else if (edge_joins(edge, other, child))
+				join(other, child);
+		}
+	}
+}
+
+static void
+start_listening(struct child *child)
+{
+	union message m = {.start_listening = {.unused = 0}};
+
+	if (child->row->role == ROLE_FRONTEND && child->channel != NULL)
+		(void)channel_send(
+		    child->channel, MSG_START_LISTENING, &m, -1);
+}
+
+/* Whoever waits for those of lower ranks may commit now. */
+static void
+advance(int rank)
+{
+	size_t i;
+
+	for (i = 0; i < parent.child_count; i++)
+		if (parent.children[i].row->rank <= rank &&
+		    !parent.children[i].ready)
+			return;
+	for (i = 0; i < parent.child_count; i++)
+		if (parent.children[i].row->rank == rank + 1)
+			setup_commit(&parent.children[i]);
+}
+
+static void
+on_ready(struct channel *c, const union message *m, int fd)
+{
+	const struct msg_setup_ready *r = &m->setup_ready;
+	struct child *child = child_of_channel(c);
+	char problem[1024];
+	size_t i;
+
+	(void)fd;
+	if (child == NULL || r->generation != child->generation)
+		return;
+	if (bytes_copy(problem, sizeof(problem), r->problem) == -1)
+		strlcpy(problem, "it does not say why", sizeof(problem));
+	if (!r->ok)
+		log_warnx("%s: %s", child->row->program, problem);
+	if (parent.started && child->ready) {
+		reload_answered(child, r->ok, problem);
+		return;
+	}
+	if (!r->ok) {
+		if (!parent.started)
+			parent_failed(problem);
+		return;
+	}
+	child->ready = 1;
+	if (parent.started) {
+		if (!parent.self_test)
+			start_listening(child);
+		return;
+	}
+	if (!children_ready()) {
+		advance(child->row->rank);
+		return;
+	}
+	parent.started = 1;
+	for (i = 0; !parent.self_test && i < parent.child_count; i++)
+		start_listening(&parent.children[i]);
+	parent_ready();
+}
+
+static void
+on_complaint(struct channel *c, const union message *m, int fd)
+{
+	const struct msg_complaint *p = &m->complaint;
+	struct child *child = child_of_channel(c);
+	char text[512];
+
+	(void)fd;
+	if (child == NULL || p->role >= ROLE_COUNT)
+		return;
+	log_warnx("%s[%u] complains of %s[%u]: %s", child->row->program,
+	    child->instance, role_name(p->role), p->instance,
+	    log_safe(text, sizeof(text), p->problem));
+	child_kill(p->role, p->instance);
+}
+
+static void
+on_reload(struct channel *c, const union message *m, int fd)
+{
+	(void)fd;
+	reload_start(c, m->reload.request);
+}
+
+static void
+on_verbose(struct channel *c, const union message *m, int fd)
+{
+	union message told = {.log_level = {.verbose = m->verbose.verbose}};
+	size_t i;
+
+	(void)c;
+	(void)fd;
+	parent.verbose = m->verbose.verbose;
+	log_verbose(parent.verbose);
+	for (i = 0; i < parent.child_count; i++)
+		if (parent.children[i].ready)
+			(void)channel_send(parent.children[i].channel,
+			    MSG_LOG_LEVEL, &told, -1);
+}
