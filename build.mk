@@ -30,7 +30,7 @@ PROGRAMS = out/sbin/smtpd-stoken out/sbin/tokenctl \
 	out/libexec/smtpd-stoken/tokend out/libexec/smtpd-stoken/tokend-sign \
 	out/libexec/smtpd-stoken/tokend-auth out/libexec/smtpd-stoken/lmtpd
 
-all: $(PROGRAMS)
+all: $(PROGRAMS) out/stoken-imsg.7
 
 .SUFFIXES: .c .o
 .c.o:
@@ -63,7 +63,13 @@ out/libexec/smtpd-stoken/tokend-auth: $(AUTH_OBJS) out/libcommon.a
 out/libexec/smtpd-stoken/lmtpd: $(LMTPD_OBJS) out/libcommon.a
 	$(LINK) $(LMTPD_OBJS) $(LIBS) $(LIBS_CRYPTO)
 
-ALL_OBJS = $(COMMON_OBJS) $(PARENT_OBJS) $(TOKENCTL_OBJS) $(FRONTEND_OBJS) \
+# The page is printed from the table that the programs are built from.
+out/stoken-imsg.7: imsg/manual.o imsg/messages.o
+	@mkdir -p out
+	$(CC) $(CFLAGS) $(LDHARDENING) -o out/manual imsg/manual.o imsg/messages.o
+	./out/manual > $@
+
+ALL_OBJS = imsg/manual.o $(COMMON_OBJS) $(PARENT_OBJS) $(TOKENCTL_OBJS) $(FRONTEND_OBJS) \
 	$(ENGINE_OBJS) $(TOKEND_OBJS) $(SIGN_OBJS) $(AUTH_OBJS) $(LMTPD_OBJS) \
 	$(REGRESS_OBJS)
 -include $(ALL_OBJS:.o=.d)
@@ -76,3 +82,35 @@ clean:
 unit: all
 	@CC="$(CC)" CPPFLAGS="$(CPPFLAGS) $(DB_CFLAGS)" CFLAGS="$(CFLAGS) $(WARNINGS)" \
 	    LIBS="$(LIBS)" sh regress/unit/run.sh $(TESTS)
+
+# make check: everything. make check SANITIZE=1: with AddressSanitizer and
+# UndefinedBehaviorSanitizer, in a copy of the tree.
+check:
+	@SANITIZE="$(SANITIZE)" MAKE="$(MAKE)" sh regress/check.sh
+demo:
+	@MAKE="$(MAKE)" sh regress/demo/demo.sh
+bench: all
+	@MAKE="$(MAKE)" sh regress/bench/bench.sh
+fuzz:
+	@CC="$(CC)" CPPFLAGS="$(CPPFLAGS) $(DB_CFLAGS)" LIBS="$(LIBS)" \
+	    sh regress/fuzz/run.sh $(SECONDS_EACH)
+lint: all
+	@sh regress/lint.sh
+format:
+	git ls-files '*.c' '*.h' | xargs clang-format-14 -i
+
+MAN5 = smtpd-stoken/smtpd-stoken.conf.5 tokend/auth/smtpd-stoken-users.5
+MAN7 = out/stoken-imsg.7
+MAN8 = smtpd-stoken/smtpd-stoken.8 tokend/tokend.8 lmtpd/lmtpd.8 \
+	tokenctl/tokenctl.8
+DESTLIBEXEC = $(DESTDIR)$(LIBEXEC)
+
+install: all
+	mkdir -p $(DESTDIR)$(SBIN) $(DESTLIBEXEC) $(DESTDIR)$(MAN)/man5 \
+	    $(DESTDIR)$(MAN)/man7 $(DESTDIR)$(MAN)/man8 $(DESTDIR)$(SHARE)
+	install -m 755 out/sbin/smtpd-stoken out/sbin/tokenctl $(DESTDIR)$(SBIN)
+	install -m 755 out/libexec/smtpd-stoken/* $(DESTLIBEXEC)
+	install -m 644 $(MAN5) $(DESTDIR)$(MAN)/man5
+	install -m 644 $(MAN7) $(DESTDIR)$(MAN)/man7
+	install -m 644 $(MAN8) $(DESTDIR)$(MAN)/man8
+	cp -R etc/. $(DESTDIR)$(SHARE)

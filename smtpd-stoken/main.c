@@ -135,13 +135,6 @@ daemonize(void)
 		err(1, "daemon");
 }
 
-/* Tells a service manager that asked for it (Type=notify) how things are. */
-static void
-notify(const char *state)
-{
-	sandbox_notify(state);
-}
-
 void
 parent_ready(void)
 {

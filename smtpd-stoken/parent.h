@@ -78,6 +78,9 @@ int listeners_open(const struct config *, struct bound **, size_t *count);
 void listeners_close(struct bound *, size_t count);
 int control_open(const struct config *);
 
+/* notify.c: tells a service manager that asked for it how things are. */
+void notify(const char *state);
+
 /* reload.c: SIGHUP or `tokenctl reload`. */
 void reload_start(struct channel *asker, uint32_t request);
 void reload_answered(struct child *, int ok, const char *problem);
