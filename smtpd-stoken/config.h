@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "imsg/verdicts.h" /* enum listener_kind */
+
 struct macro {
 	char *name;
 	char *value;
@@ -29,19 +31,13 @@ struct pki {
 	char *key; /* path: PEM; the parent never reads its octets */
 };
 
-enum listener_kind {
-	LISTEN_SMTPS,
-	LISTEN_TLS_REQUIRE,
-	LISTEN_SOCKET
-};
-
 struct listener {
 	enum listener_kind kind;
-	struct sockaddr_storage address; /* not for LISTEN_SOCKET */
+	struct sockaddr_storage address; /* not for LISTENER_SOCKET */
 	socklen_t address_length;
-	char *host; /* as written; for LISTEN_SOCKET the path */
+	char *host; /* as written; for LISTENER_SOCKET the path */
 	uint16_t port;
-	char *group; /* LISTEN_SOCKET: who else may connect, or NULL */
+	char *group; /* LISTENER_SOCKET: who else may connect, or NULL */
 	size_t *pki; /* indices into config.pki; the first is the default */
 	size_t pki_count;
 };
