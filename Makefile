@@ -19,4 +19,4 @@ deps:
 	@sh regress/deps.sh all
 
 distclean: clean
-	rm -f config.mk config.h config.log
+	rm -f config.mk paths.h config.log

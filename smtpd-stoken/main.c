@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #include "compat/sandbox.h"
-#include "config.h"
+#include "paths.h"
 #include "lib/log.h"
 #include "smtpd-stoken/parent.h"
 

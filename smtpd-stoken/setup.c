@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "config.h"
+#include "paths.h"
 #include "lib/log.h"
 #include "lib/settings.h"
 #include "smtpd-stoken/parent.h"
