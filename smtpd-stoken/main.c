@@ -5,7 +5,9 @@
  * starts the other processes and replaces those that die.
  */
 #include <sys/types.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include <err.h>
 #include <errno.h>
@@ -140,13 +142,14 @@ parent_ready(void)
 {
 	int null;
 
-	log_info("ready: %zu listeners, %zu processes", parent.bound_count,
-	    parent.child_count + 1);
-	notify("READY=1");
 	if (parent.self_test) {
+		log_info("every process started and passed its self-test");
 		children_stop();
 		return;
 	}
+	log_info("ready: %zu listeners, %zu processes", parent.bound_count,
+	    parent.child_count + 1);
+	notify("READY=1");
 	if (ready_pipe == -1)
 		return;
 	if (write(ready_pipe, "+", 1) != 1)
@@ -217,20 +220,25 @@ catch_signals(void)
 	}
 }
 
-static int
-check_only(void)
+static void
+open_sockets(void)
 {
-	int problems = 0;
+	if (listeners_open(parent.config, &parent.bound,
+		&parent.bound_count) == -1)
+		parent_failed("cannot listen: see the log");
+	if ((parent.control = control_open(parent.config)) == -1)
+		parent_failed("cannot open the control socket: see the log");
+}
 
-	if (parent.verbose) {
-		config_print(parent.config, stdout);
-		roles_print(parent.config, stdout);
-		problems = config_check_files(parent.config, stderr);
-	}
-	if (problems > 0)
-		return 1;
-	fprintf(stderr, "configuration OK\n");
-	return 0;
+static void
+remove_sockets(void)
+{
+	size_t i;
+
+	(void)unlink(parent.config->control);
+	for (i = 0; i < parent.bound_count; i++)
+		if (parent.bound[i].listener->kind == LISTENER_SOCKET)
+			(void)unlink(parent.bound[i].listener->host);
 }
 
 static void
@@ -241,19 +249,65 @@ run(void)
 	if (event_init() == NULL)
 		fatalx("event_init");
 	catch_signals();
-	if (listeners_open(parent.config, &parent.bound,
-		&parent.bound_count) == -1)
-		parent_failed("cannot listen: see the log");
-	if ((parent.control = control_open(parent.config)) == -1)
-		parent_failed("cannot open the control socket: see the log");
+	if (!parent.self_test)
+		open_sockets();
 	arc4random_buf(parent.ticket_key, sizeof(parent.ticket_key));
 	if (pledge(PROMISES, NULL) == -1)
 		fatal("pledge");
 	children_start();
 	(void)event_dispatch();
-	(void)unlink(parent.config->control);
-	log_info("stopped");
+	if (!parent.self_test) {
+		remove_sockets();
+		log_info("stopped");
+	}
 	explicit_bzero(parent.ticket_key, sizeof(parent.ticket_key));
+}
+
+/* Is a server running on this store? Then its self-test has been passed. */
+static int
+is_in_use(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd, alive;
+
+	if (strlcpy(address.sun_path, path, sizeof(address.sun_path)) >=
+		sizeof(address.sun_path) ||
+	    (fd = socket(AF_UNIX, SOCK_STREAM, 0)) == -1)
+		return 0;
+	alive = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+	close(fd);
+	return alive;
+}
+
+/*
+ * -n: the text. With -v also the files, the house as it would stand, and the
+ * self-tests of every process, which start once for it and serve nobody.
+ */
+static int
+check_only(const char *argv0)
+{
+	if (!parent.verbose) {
+		fprintf(stderr, "configuration OK\n");
+		return 0;
+	}
+	config_print(parent.config, stdout);
+	roles_print(parent.config, stdout);
+	(void)fflush(stdout);
+	if (config_check_files(parent.config, stderr) > 0)
+		return 1;
+	if (is_in_use(parent.config->control)) {
+		fprintf(stderr, "configuration OK; no self-test: a server is "
+				"running on it\n");
+		return 0;
+	}
+	check_users();
+	parent.self_test = 1;
+	parent.debug = 1;
+	parent.verbose = 0;
+	parent.libexec = find_libexec(argv0);
+	run();
+	fprintf(stderr, "configuration OK\n");
+	return 0;
 }
 
 int
@@ -289,7 +343,7 @@ main(int argc, char *argv[])
 		&parent.config) == -1)
 		return 1;
 	if (check)
-		return check_only();
+		return check_only(argv[0]);
 	parent.libexec = find_libexec(argv[0]);
 	if ((parent.config_path = realpath(parent.config_path, NULL)) == NULL)
 		err(1, "configuration");

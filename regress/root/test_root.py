@@ -79,6 +79,15 @@ class RootServer(server.Server):
         return self.process.pid
 
 
+@pytest.fixture(scope="session", autouse=True)
+def empty_directory():
+    """The directory of the chroots may be made, and must not stay."""
+    there = os.path.isdir("/var/empty")
+    yield
+    if not there and os.path.isdir("/var/empty"):
+        os.rmdir("/var/empty")
+
+
 @pytest.fixture(scope="module", params=[False, True],
                 ids=["mail-user", "system-accounts"])
 def root_server(request):
