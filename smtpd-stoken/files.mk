@@ -1,4 +1,15 @@
+CONFIG_OBJS = \
+	smtpd-stoken/lexer.o \
+	smtpd-stoken/config.o \
+	smtpd-stoken/config-check.o \
+	smtpd-stoken/config-directives.o \
+	smtpd-stoken/config-file.o \
+	smtpd-stoken/config-listen.o \
+	smtpd-stoken/config-parse.o \
+	smtpd-stoken/config-print.o \
+	smtpd-stoken/config-table.o
 PARENT_OBJS = \
+	$(CONFIG_OBJS) \
 	smtpd-stoken/main.o \
 	smtpd-stoken/children.o \
 	smtpd-stoken/listeners.o \

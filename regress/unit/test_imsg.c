@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* imsg(3): framing, descriptors, limits, and what a hostile peer sends. */
-#include <sys/resource.h>
+/*
+ * imsg(3): framing, descriptors, limits, and what a hostile peer sends.
+ * objects: imsg/imsg.o imsg/imsg-buffer.o
+ */
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <errno.h>

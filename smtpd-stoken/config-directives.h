@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: ISC */
+/* Parsers of the directives: see struct directive. */
+#ifndef SMTPD_STOKEN_CONFIG_DIRECTIVES_H
+#define SMTPD_STOKEN_CONFIG_DIRECTIVES_H
+
+#include "smtpd-stoken/config-parse.h"
+
+int parse_count(struct parser *, const struct directive *);
+int parse_duration(struct parser *, const struct directive *);
+int parse_choice(struct parser *, const struct directive *);
+int parse_path(struct parser *, const struct directive *);
+int parse_off(struct parser *, const struct directive *);
+int parse_later(struct parser *, const struct directive *);
+
+int parse_hostname(struct parser *, const struct directive *);
+int parse_domain(struct parser *, const struct directive *);
+int parse_pki(struct parser *, const struct directive *);
+int parse_listen(struct parser *, const struct directive *);
+int parse_control(struct parser *, const struct directive *);
+int parse_maildir(struct parser *, const struct directive *);
+int parse_token_no(struct parser *, const struct directive *);
+int parse_temporary(struct parser *, const struct directive *);
+int parse_permanent(struct parser *, const struct directive *);
+int parse_mechanisms(struct parser *, const struct directive *);
+
+#endif

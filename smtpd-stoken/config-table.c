@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The directives: one row each. Adding one is a row here, a field in
+ * struct config, and a paragraph in smtpd-stoken.conf(5); a test compares.
+ */
+#include "paths.h"
+#include <stddef.h>
+
+#include "smtpd-stoken/config-directives.h"
+#include "smtpd-stoken/config-parse.h"
+
+#define AT(field) offsetof(struct config, field)
+#define MIB (1ULL << 20)
+#define DAY 86400
+
+#define COUNT(name, word, defaults, field, minimum, maximum)                 \
+	{                                                                    \
+		name, word, parse_count, print_count, 0, defaults, "NUMBER", \
+		    AT(field), minimum, maximum                              \
+	}
+#define SIZE(name, word, defaults, field, minimum, maximum)               \
+	{                                                                 \
+		name, word, parse_count, print_size, 0, defaults, "SIZE", \
+		    AT(field), minimum, maximum                           \
+	}
+#define DURATION(name, word, defaults, field, minimum, maximum)          \
+	{                                                                \
+		name, word, parse_duration, print_duration, 0, defaults, \
+		    "DURATION", AT(field), minimum, maximum              \
+	}
+#define CHOICE(name, word, defaults, choices, field)                          \
+	{                                                                     \
+		name, word, parse_choice, print_choice, 0, defaults, choices, \
+		    AT(field), 0, 0                                           \
+	}
+#define PATHNAME(name, word, defaults, field)                                  \
+	{                                                                      \
+		name, word, parse_path, print_string, 0, defaults, "\"PATH\"", \
+		    AT(field), 0, 0                                            \
+	}
+#define OTHER(name, word, repeat, defaults, expected, parse, print)           \
+	{                                                                     \
+		name, word, parse, print, repeat, defaults, expected, 0, 0, 0 \
+	}
+/* A feature that a later version brings: only switching it off is allowed. */
+#define OFF(name, word, expected)                                            \
+	{                                                                    \
+		name, word, parse_off, print_off, 0, NULL, expected, 0, 0, 0 \
+	}
+#define LATER(name, word, expected)                                           \
+	{                                                                     \
+		name, word, parse_later, print_nothing, 1, NULL, expected, 0, \
+		    0, 0                                                      \
+	}
+
+const struct directive directives[] = {
+    OTHER("hostname", NULL, 0, NULL, "NAME", parse_hostname, print_hostname),
+    OTHER("domain", NULL, 1, NULL, "NAME | { NAME ... }", parse_domain,
+	print_domains),
+    OTHER(
+	"pki", NULL, 1, NULL, "NAME cert | key \"PATH\"", parse_pki, print_pki),
+    OTHER("listen", "on", 1, NULL,
+	"ADDRESS [port NUMBER] smtps | tls-require pki NAME ... | "
+	"socket \"PATH\" [group NAME]",
+	parse_listen, print_listen),
+    PATHNAME("users", "file", "\"" PATH_USERS "\"", users_file),
+    LATER("users", "dovecot", "\"PATH\""),
+    LATER("users", "system", ""),
+    PATHNAME("aliases", "file", NULL, aliases_file),
+    PATHNAME("store", "db", "\"" PATH_STORE "\"", store),
+    OTHER("control", NULL, 0, "\"" PATH_CONTROL "\"", "\"PATH\" [group NAME]",
+	parse_control, print_control),
+    OTHER("deliver", "maildir", 0, NULL, "\"TEMPLATE\" [user NAME]",
+	parse_maildir, print_maildir),
+    LATER("deliver", "lmtp", "\"ADDRESS\""),
+    LATER("relay", "host", "\"URL\" [auth \"PATH\"]"),
+    LATER("relay", "mx-fallback", "yes | no"),
+    LATER("resolver", NULL, "\"ADDRESS:PORT\""),
+    LATER("ca", NULL, "\"PATH\""),
+    OTHER("token", "no", 0, NULL, "", parse_token_no, print_token_no),
+    OTHER("token", "temporary", 0, "lifetime 7d", "lifetime DURATION",
+	parse_temporary, print_temporary),
+    OTHER("token", "permanent", 0, "lifetime 365d refresh 90d grace 7d",
+	"[lifetime DURATION] [refresh DURATION] [grace DURATION]",
+	parse_permanent, print_permanent),
+    OFF("token", "header", "no"),
+    OFF("token", "learn", "none"),
+    OFF("token", "mine", "no"),
+    OFF("remember", "no", ""),
+    LATER("remember", "types",
+	"{ TYPE ... } [lifetime DURATION] [maximum DURATION]"),
+    LATER("remember", "strong-only", ""),
+    OFF("metadata", "no", ""),
+    LATER("metadata", "strict", ""),
+    LATER("metadata", "flags", "from { socket | submission | token ... }"),
+    OTHER("auth", "mechanisms", 0,
+	"{ plain login scram-sha-256 scram-sha-256-plus }",
+	"{ plain | login | scram-sha-256 | scram-sha-256-plus ... }",
+	parse_mechanisms, print_mechanisms),
+    DURATION("timeout", "command", "5m", timeout_command, 1, DAY),
+    DURATION("timeout", "data", "5m", timeout_data, 1, DAY),
+    DURATION("timeout", "shutdown", "30s", timeout_shutdown, 1, 3600),
+    LATER("timeout", "relay", "DURATION"),
+    CHOICE("received", "client", "hide", "hide | show", received_client),
+    CHOICE("bare-newline", NULL, "reject", "reject | normalize", bare_newline),
+    COUNT("limit", "sessions", "10000", limit_sessions, 1, 1000000),
+    COUNT("limit", "sessions-per-address", "64", limit_sessions_per_address, 1,
+	1000000),
+    SIZE(
+	"limit", "message-size", "35M", limit_message_size, 65536, 65536 * MIB),
+    COUNT("limit", "recipients", "100", limit_recipients, 1, 10000),
+    COUNT("limit", "auth-failures", "4", limit_auth_failures, 1, 100),
+    COUNT("limit", "auth-failures-per-address", "300",
+	limit_auth_failures_per_address, 1, 1000000),
+    LATER("limit", "messages-per-hour", "NUMBER"),
+    LATER("limit", "recipients-per-hour", "NUMBER"),
+    COUNT("prefork", "frontend", "2", prefork_frontend, 1, 32),
+    COUNT("prefork", "engine", "2", prefork_engine, 1, 32),
+    COUNT("prefork", "lmtpd", "8", prefork_lmtpd, 1, 64),
+    COUNT("prefork", "auth", "2", prefork_auth, 1, 32),
+    CHOICE("sandbox", NULL, "enforce", "enforce | log", sandbox),
+};
+
+const size_t directive_count = sizeof(directives) / sizeof(directives[0]);
+
+const struct mechanism config_mechanisms[] = {
+    {"plain", MECHANISM_PLAIN},
+    {"login", MECHANISM_LOGIN},
+    {"scram-sha-256", MECHANISM_SCRAM_SHA_256},
+    {"scram-sha-256-plus", MECHANISM_SCRAM_SHA_256_PLUS},
+    {"rememberme", 0},
+    {"ht2-sha-256-expr", 0},
+    {"ht2-sha-256-endp", 0},
+    {"ht2-sha-256-none", 0},
+    {"oauthbearer", 0},
+    {"xoauth2", 0},
+    {NULL, 0},
+};
