@@ -147,3 +147,25 @@ scram_key_matches(
 	explicit_bzero(&made, sizeof(made));
 	return matches;
 }
+
+bool
+scram_proof_matches(const struct scram_key *key, const void *message,
+    size_t length, const uint8_t proof[SCRAM_KEY_LENGTH],
+    uint8_t signature[SCRAM_KEY_LENGTH])
+{
+	uint8_t client[SCRAM_KEY_LENGTH], stored[SCRAM_KEY_LENGTH];
+	bool matches;
+	size_t i;
+
+	if (scram_hmac(client, key->stored_key, SCRAM_KEY_LENGTH, message,
+		length) == -1 ||
+	    scram_hmac(signature, key->server_key, SCRAM_KEY_LENGTH, message,
+		length) == -1)
+		return false;
+	for (i = 0; i < SCRAM_KEY_LENGTH; i++)
+		client[i] ^= proof[i];
+	matches = SHA256(client, sizeof(client), stored) != NULL &&
+	    CRYPTO_memcmp(stored, key->stored_key, sizeof(stored)) == 0;
+	explicit_bzero(client, sizeof(client));
+	return matches;
+}

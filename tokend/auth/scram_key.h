@@ -47,6 +47,14 @@ int scram_key_make(struct scram_key *key, const char *password, size_t length);
 bool scram_key_matches(
     const struct scram_key *key, const char *password, size_t length);
 
+/*
+ * Does the client's proof belong to this AuthMessage (RFC 5802 section 3)?
+ * Writes the ServerSignature. The comparison takes equal time.
+ */
+bool scram_proof_matches(const struct scram_key *key, const void *message,
+    size_t length, const uint8_t proof[SCRAM_KEY_LENGTH],
+    uint8_t signature[SCRAM_KEY_LENGTH]);
+
 /* HMAC-SHA-256 of counted octets into 32 octets. Returns 0 or -1. */
 int scram_hmac(uint8_t *out, const void *key, size_t key_length,
     const void *data, size_t length);
