@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: ISC */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "smtpd-stoken/engine/smtp/command.h"
+
+static int
+always(const struct smtp_session *session)
+{
+	(void)session;
+	return 1;
+}
+
+static int
+before_tls(const struct smtp_session *session)
+{
+	return session->listener == SMTP_LISTENER_TLS_REQUIRE &&
+	    !session->tls.active;
+}
+
+/* S1-04, S1-08, S1-58, S1-63: LMTP under TLS alone. */
+static int
+with_tokens(const struct smtp_session *session)
+{
+	return session->mode == MODE_LMTP && session->tls.active &&
+	    session->settings->tokens;
+}
+
+static int
+with_auth(const struct smtp_session *session)
+{
+	char names[128];
+
+	return session->tls.active &&
+	    smtp_mechanisms(session, names, sizeof(names)) > 0;
+}
+
+static void
+size_limit(const struct smtp_session *session, char *out, size_t size)
+{
+	if (session->settings->message_size > 0)
+		snprintf(
+		    out, size, " %" PRIu64, session->settings->message_size);
+}
+
+static void
+mechanism_names(const struct smtp_session *session, char *out, size_t size)
+{
+	smtp_mechanisms(session, out, size);
+}
+
+static const struct {
+	const char *keyword;
+	int (*offered)(const struct smtp_session *);
+	void (*parameters)(const struct smtp_session *, char *, size_t);
+} capabilities[] = {
+    {"STARTTLS", before_tls, NULL}, {"PIPELINING", always, NULL},
+    {"SIZE", always, size_limit}, {"8BITMIME", always, NULL},
+    {"SMTPUTF8", always, NULL}, {"STOKEN", with_tokens, NULL},
+    {"AUTH", with_auth, mechanism_names},
+    {"ENHANCEDSTATUSCODES", always, NULL}, /* S1-11, and ends the list */
+};
+
+#define COUNT (sizeof(capabilities) / sizeof(capabilities[0]))
+
+void
+smtp_capabilities(struct smtp_session *session)
+{
+	char parameters[128];
+	size_t i;
+
+	smtp_say(session, "250-%s", session->settings->hostname);
+	for (i = 0; i < COUNT; i++) {
+		if (!capabilities[i].offered(session))
+			continue;
+		parameters[0] = '\0';
+		if (capabilities[i].parameters != NULL)
+			capabilities[i].parameters(
+			    session, parameters, sizeof(parameters));
+		smtp_say(session, "250%c%s%s", i == COUNT - 1 ? ' ' : '-',
+		    capabilities[i].keyword, parameters);
+	}
+}

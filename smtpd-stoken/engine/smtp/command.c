@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: ISC */
+#include <string.h>
+#include <strings.h>
+
+#include "smtpd-stoken/engine/smtp/command.h"
+
+#define OF_TOKENS                                                            \
+	(RULE_NETWORK | RULE_TOKENS | RULE_GREETED | RULE_TLS | RULE_LOGIN | \
+	    RULE_OUTSIDE)
+
+const struct smtp_command smtp_command_table[] = {
+    {"MAIL", command_mail, RULE_GREETED | RULE_TLS | RULE_LOGIN | RULE_OUTSIDE},
+    {"RCPT", command_rcpt,
+	RULE_GREETED | RULE_TLS | RULE_LOGIN | RULE_INSIDE | RULE_OVERLAP |
+	    RULE_GROUPED},
+    /* F-03: 503 without a recipient, also where nobody has logged in */
+    {"DATA", command_data,
+	RULE_GREETED | RULE_INSIDE | RULE_BARE | RULE_GROUPED},
+    {"RSET", command_rset, RULE_BARE},
+    {"NOOP", command_noop, 0},
+    {"QUIT", command_quit, RULE_BARE},
+    {"LHLO", command_lhlo, 0},
+    {"EHLO", command_ehlo, 0},
+    {"HELO", command_helo, 0},
+    {"STARTTLS", command_starttls, RULE_NETWORK | RULE_BARE},
+    {"AUTH", command_auth,
+	RULE_NETWORK | RULE_GREETED | RULE_TLS | RULE_OUTSIDE},
+    {"GENSTOKEN", command_genstoken, OF_TOKENS},
+    {"REVSTOKEN", command_revstoken, OF_TOKENS},
+    {"VRFY", command_vrfy, 0},
+    {"HELP", command_help, 0},
+    {"EXPN", command_refused, 0},
+    {"ETRN", command_refused, 0},
+    {"TURN", command_refused, 0},
+    {NULL, NULL, 0},
+};
+
+static const struct smtp_command *
+find(const char *verb, size_t length)
+{
+	const struct smtp_command *command;
+
+	for (command = smtp_command_table; command->verb != NULL; command++)
+		if (strlen(command->verb) == length &&
+		    strncasecmp(command->verb, verb, length) == 0)
+			return command;
+	return NULL;
+}
+
+/* Why the rules forbid it now, or NULL. */
+static const struct smtp_refusal *
+forbidden(const struct smtp_session *session,
+    const struct smtp_command *command, size_t arguments)
+{
+	unsigned int rules = command->rules;
+	int trusted = session->listener == SMTP_LISTENER_SOCKET;
+
+	if ((rules & RULE_NETWORK) && trusted)
+		return &refusal_unknown;
+	if ((rules & RULE_TOKENS) && !session->settings->tokens)
+		return &refusal_unknown;
+	if ((rules & RULE_GREETED) && session->mode == MODE_NONE)
+		return &refusal_sequence;
+	if ((rules & RULE_TLS) && !session->tls.active && !trusted)
+		return &refusal_tls;
+	if ((rules & RULE_LOGIN) && session->login == SMTP_NOBODY)
+		return &refusal_auth;
+	if ((rules & RULE_OUTSIDE) && session->transaction != NULL)
+		return &refusal_sequence;
+	if ((rules & RULE_INSIDE) && session->transaction == NULL)
+		return &refusal_sequence;
+	if ((rules & RULE_BARE) && arguments > 0)
+		return &refusal_arguments;
+	return NULL;
+}
+
+int
+smtp_command(struct smtp_session *session, const char *line, size_t length)
+{
+	const struct smtp_command *command;
+	const struct smtp_refusal *refusal;
+	const char *space;
+	size_t verb;
+
+	/* RFC 5321 section 4.1.1: trailing white space is tolerated. */
+	while (
+	    length > 0 && (line[length - 1] == ' ' || line[length - 1] == '\t'))
+		length--;
+	space = memchr(line, ' ', length);
+	verb = space != NULL ? (size_t)(space - line) : length;
+	command = find(line, verb);
+	if ((command == NULL || !(command->rules & RULE_OVERLAP)) &&
+	    smtp_outstanding(session))
+		return 0;
+	if (command == NULL) {
+		smtp_refusal_reply(session, &refusal_unknown);
+		return 1;
+	}
+	if (verb < length)
+		verb++;
+	refusal = forbidden(session, command, length - verb);
+	if (refusal == NULL)
+		return command->run(session, line + verb, length - verb);
+	if (command->rules & RULE_GROUPED)
+		smtp_reply(session, refusal->code, refusal->enhanced, "%s",
+		    refusal->text);
+	else
+		smtp_refusal_reply(session, refusal);
+	return 1;
+}
+
+int
+smtp_words(const char *text, size_t length, struct smtp_word *words, int most)
+{
+	const char *space;
+	size_t n;
+	int count = 0;
+
+	while (length > 0 && count < most) {
+		space = memchr(text, ' ', length);
+		n = space != NULL ? (size_t)(space - text) : length;
+		if (n == 0)
+			return -1;
+		words[count].text = text;
+		words[count++].length = n;
+		if (space != NULL)
+			n++;
+		text += n;
+		length -= n;
+	}
+	return count;
+}
+
+int
+smtp_word_is(const struct smtp_word *word, const char *name)
+{
+	return strlen(name) == word->length &&
+	    strncasecmp(name, word->text, word->length) == 0;
+}

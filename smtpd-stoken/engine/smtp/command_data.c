@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: ISC */
+#include <string.h>
+
+#include "smtpd-stoken/engine/smtp/reply.h"
+#include "smtpd-stoken/engine/smtp/command.h"
+#include "smtpd-stoken/engine/smtp/trace.h"
+
+static const struct smtp_refusal no_recipients = {
+    554, "5.5.1", "No valid recipients"};
+
+int
+command_data(struct smtp_session *session, const char *text, size_t length)
+{
+	const struct smtp_refusal *refusal = &no_recipients;
+
+	(void)text;
+	(void)length;
+	if (session->transaction->accepted == 0) {
+		if (session->mode == MODE_LMTP)
+			refusal = &refusal_sequence; /* F-03 */
+		smtp_reply(session, refusal->code, refusal->enhanced, "%s",
+		    refusal->text);
+		return 1;
+	}
+	session->waiting = WAIT_OPEN;
+	session->actions->open(session->owner);
+	return 1;
+}
+
+/* Writes the fields at the top; a fault shows at the end of the data. */
+static void
+write_trace(struct smtp_session *session)
+{
+	static char fields[TRACE_SIZE];
+	struct smtp_transaction *transaction = session->transaction;
+	enum smtp_verdict verdict = SMTP_TEMPORARY;
+	struct trace trace = {.sender = transaction->sender,
+	    .helo = smtp_helo(session),
+	    .client = session->client,
+	    .hidden =
+		session->login == SMTP_USER && !session->settings->show_client,
+	    .hostname = session->settings->hostname,
+	    .lmtp = session->mode == MODE_LMTP,
+	    .utf8 = transaction->utf8,
+	    .tls = session->tls.active,
+	    .authenticated = session->identity != NULL,
+	    .id = transaction->id,
+	    .cipher = session->tls.cipher,
+	    .group = session->tls.group,
+	    .recipient = "",
+	    .result = TRACE_NO_RESULT,
+	    .permanent = session->permanent,
+	    .identity = smtp_identity(session),
+	    .now = session->actions->now(session->owner)};
+	size_t n;
+
+	if (transaction->accepted == 1)
+		trace.recipient = smtp_recipient(session, 0, NULL);
+	if (session->login == SMTP_TOKEN)
+		trace.result = TRACE_TOKEN;
+	else if (session->login == SMTP_USER)
+		trace.result = TRACE_USER;
+	if ((n = trace_write(&trace, fields, sizeof(fields))) > 0)
+		verdict = session->actions->write(session->owner, fields, n);
+	transaction->data.written = n;
+	if (verdict != SMTP_OK)
+		smtp_message_lost(session, verdict);
+}
+
+void
+smtp_on_opened(
+    struct smtp_session *session, enum smtp_verdict verdict, const char *id)
+{
+	const struct smtp_refusal *refusal;
+
+	if (session->waiting != WAIT_OPEN)
+		return;
+	session->waiting = WAIT_NONE;
+	if (verdict != SMTP_OK) {
+		refusal = smtp_verdict_refusal(session, verdict);
+		smtp_reply(session, refusal->code, refusal->enhanced, "%s",
+		    refusal->text);
+		return;
+	}
+	memset(
+	    &session->transaction->data, 0, sizeof(session->transaction->data));
+	strlcpy(session->transaction->id, id, sizeof(session->transaction->id));
+	session->reading = READ_DATA;
+	write_trace(session);
+	smtp_reply(session, 354, NULL, "End data with <CR><LF>.<CR><LF>");
+}
+
+/* S1-75, S1-76: the address as it was written, then token, then id. */
+static void
+reply_lmtp(struct smtp_session *session, const char *address,
+    const struct smtp_result *result)
+{
+	const struct smtp_refusal *refusal;
+
+	if (result->verdict == SMTP_OK && result->token != NULL)
+		smtp_reply(session, 250, "2.1.13",
+		    "<%s> %s %s Saved, new token returned", address,
+		    result->token, result->id);
+	else if (result->verdict == SMTP_OK)
+		smtp_reply(session, 250, "2.1.12", "<%s> %s Saved", address,
+		    result->id);
+	else {
+		refusal = smtp_verdict_refusal(session, result->verdict);
+		smtp_reply(session, refusal->code, refusal->enhanced, "<%s> %s",
+		    address, refusal->text);
+	}
+}
+
+/*
+ * SMTP has one reply: 250 only if every recipient has the message. A
+ * temporary fault is named before a lasting one, so that what failed can be
+ * sent again; copies that are in place already may come twice, never not.
+ */
+static void
+reply_smtp(
+    struct smtp_session *session, const struct smtp_result *results, size_t n)
+{
+	const struct smtp_refusal *refusal, *worst = NULL;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (results[i].verdict == SMTP_OK)
+			continue;
+		refusal = smtp_verdict_refusal(session, results[i].verdict);
+		if (worst == NULL ||
+		    (worst->code >= 500 && refusal->code < 500))
+			worst = refusal;
+	}
+	if (worst != NULL)
+		smtp_reply(
+		    session, worst->code, worst->enhanced, "%s", worst->text);
+	else
+		smtp_reply(session, 250, "2.0.0", "%s Delivered",
+		    session->transaction->id);
+}
+
+/* F-02: one reply for each accepted RCPT, in order, equal ones too. */
+void
+smtp_on_delivered(struct smtp_session *session,
+    const struct smtp_result *results, size_t count)
+{
+	struct smtp_transaction *transaction = session->transaction;
+	struct smtp_result common = {SMTP_TEMPORARY, NULL, NULL};
+	const struct smtp_recipient *recipient;
+	size_t i, n = 0;
+
+	if (session->waiting != WAIT_DELIVERY)
+		return;
+	session->waiting = WAIT_NONE;
+	if (transaction->data.failed != SMTP_OK)
+		common.verdict = transaction->data.failed;
+	if (common.verdict != SMTP_TEMPORARY || count != transaction->accepted)
+		results = NULL;
+	if (session->mode != MODE_LMTP)
+		reply_smtp(session, results != NULL ? results : &common,
+		    results != NULL ? count : 1);
+	for (i = 0; session->mode == MODE_LMTP && i < transaction->count; i++) {
+		recipient = &transaction->recipients[i];
+		if (recipient->state == RECIPIENT_ACCEPTED)
+			reply_lmtp(session, recipient->address,
+			    results != NULL ? &results[n++] : &common);
+	}
+	smtp_transaction_end(session);
+}

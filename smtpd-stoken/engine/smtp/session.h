@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef ENGINE_SMTP_SESSION_H
+#define ENGINE_SMTP_SESSION_H
+
+#include "smtpd-stoken/engine/smtp/smtp.h"
+
+/* What the files of this folder share; the engine itself sees smtp.h. */
+
+#define ID_SIZE 72 /* of a message id or delivery id, with its NUL */
+
+enum smtp_mode {
+	MODE_NONE,
+	MODE_SMTP,
+	MODE_LMTP
+};
+
+/* How the next octets are read. */
+enum smtp_reading {
+	READ_COMMAND,
+	READ_AUTH,
+	READ_DATA,
+	READ_NOTHING
+};
+
+/* The one answer that is waited for, besides those to RCPT. */
+enum smtp_waiting {
+	WAIT_NONE,
+	WAIT_AUTH,
+	WAIT_SENDER,
+	WAIT_OPEN,
+	WAIT_DELIVERY,
+	WAIT_GENERATE,
+	WAIT_REVOKE,
+	WAIT_TLS
+};
+
+enum smtp_recipient_state {
+	RECIPIENT_PENDING,
+	RECIPIENT_ANSWERED, /* an earlier one is not yet */
+	RECIPIENT_ACCEPTED,
+	RECIPIENT_REFUSED
+};
+
+struct smtp_recipient {
+	char *address; /* NULL once refused */
+	uint8_t state;
+	uint8_t verdict;
+};
+
+/* Where in the message the next octet falls. */
+enum smtp_position {
+	AT_LINE_START,
+	IN_LINE,
+	AFTER_CR,
+	AFTER_DOT, /* that starts a line */
+	AFTER_DOT_CR
+};
+
+struct smtp_data {
+	uint64_t received; /* with CRLF, without stuffed dots (RFC 1870) */
+	uint64_t written; /* with LF, with the trace fields */
+	uint8_t position;
+	uint8_t failed; /* enum smtp_verdict */
+	uint8_t body; /* the header is over */
+	uint8_t matched; /* octets of "received:" at this line's start */
+	unsigned int hops;
+};
+
+struct smtp_transaction {
+	struct smtp_recipient *recipients;
+	size_t count, room;
+	size_t replied; /* the first count RCPT have their reply */
+	size_t accepted;
+	int utf8;
+	struct smtp_data data;
+	char id[ID_SIZE];
+	char sender[]; /* "" for <> */
+};
+
+struct smtp_session {
+	const struct smtp_settings *settings;
+	const struct smtp_actions *actions;
+	void *owner;
+	struct smtp_transaction *transaction;
+	char *helo;
+	char *identity;
+	unsigned long commands;
+	size_t skipped; /* octets of a line that is thrown away */
+	unsigned int errors;
+	uint8_t listener, mode, reading, waiting, login;
+	uint8_t permanent; /* kind of the token of AUTH */
+	uint8_t skipping, skipped_cr;
+	uint8_t stalled;
+	uint8_t closed;
+	struct smtp_tls tls;
+	char client[48];
+};
+
+/* session.c */
+void smtp_close(struct smtp_session *, const char *reason);
+void smtp_transaction_end(struct smtp_session *);
+
+/* data.c: reads a message; returns the octets used. */
+size_t smtp_data_input(struct smtp_session *, uint8_t *data, size_t length);
+
+/* command_auth.c: a response line without its CRLF. */
+void smtp_auth_response(struct smtp_session *, const char *, size_t length);
+
+/* transaction.c */
+int smtp_transaction_begin(
+    struct smtp_session *, const char *sender, size_t length);
+struct smtp_recipient *smtp_recipient_add(
+    struct smtp_transaction *, const char *address, size_t length);
+int smtp_outstanding(const struct smtp_session *); /* RCPT replies owed */
+
+#endif
