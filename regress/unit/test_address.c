@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+/* libs: -lidn2 */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
