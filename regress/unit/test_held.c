@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * objects: tokend/batch.o tokend/check.o tokend/held.o tokend/hmac.o tokend/issue.o tokend/keyfile.o tokend/keyring.o tokend/problem.o tokend/records.o tokend/revoke.o tokend/seal.o tokend/store_db.o tokend/store_db_backup.o tokend/token.o
+ * libs: -lcrypto -ldb
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+
+#include "regress/unit/tokend_fixture.h"
+
+#include "tokend/seal.h"
+
+#define AL "al@b.example"
+#define BOB "bob@a.example"
+
+static void
+expect_held(struct fixture *f, const char *remote, const char *wanted)
+{
+	uint8_t out[HELD_TOKEN_MAX];
+	size_t length;
+	int found;
+
+	found = held_get(&f->issuer, text(remote), text(BOB), out, &length);
+	if (wanted == NULL) {
+		assert_int_equal(found, 1);
+		return;
+	}
+	assert_int_equal(found, 0);
+	assert_true(bytes_equal(bytes_of(out, length), text(wanted)));
+}
+
+static int
+hold(struct fixture *f, const char *remote, const char *token)
+{
+	return held_put(&f->issuer, text(remote), text(BOB), text(token), NOW);
+}
+
+/* S1-74, D-S24: kept for (local, remote), the last one wins. */
+static void
+keeps_the_last_one(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(hold(f, AL, "first"), 0);
+	assert_int_equal(hold(f, AL, "second=opaque!"), 0);
+	fixture_commit(f);
+	fixture_reopen(f);
+	expect_held(f, AL, "second=opaque!");
+	expect_held(f, "eve@b.example", NULL);
+}
+
+static void
+takes_what_the_protocol_allows(void **state)
+{
+	struct fixture *f = *state;
+	char longest[HELD_TOKEN_MAX + 2];
+
+	memset(longest, 'x', sizeof(longest));
+	longest[HELD_TOKEN_MAX] = '\0';
+	assert_int_equal(hold(f, AL, longest), 0);
+	expect_held(f, AL, longest);
+	longest[HELD_TOKEN_MAX] = 'x';
+	longest[HELD_TOKEN_MAX + 1] = '\0';
+	assert_int_equal(hold(f, AL, longest), -1);
+}
+
+static int
+find_clear(struct bytes key, struct bytes value, void *argument)
+{
+	(void)key;
+	return memmem(value.data, value.length, argument, strlen(argument)) !=
+	    NULL;
+}
+
+/* DESIGN 6: no secret is in clear in the database. */
+static void
+store_does_not_show_it(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(hold(f, AL, "peer-secret"), 0);
+	assert_int_equal(store_each(f->store, text("h"), text("h"), find_clear,
+			     "peer-secret"),
+	    0);
+}
+
+/* What is sealed for one pair opens for no other, and no bit may change. */
+static void
+seal_is_bound_to_its_context(void **state)
+{
+	struct fixture *f = *state;
+	const struct key *key = keyring_active(&f->ring);
+	uint8_t sealed[4 + SEAL_EXTRA], out[4];
+	struct bytes all = bytes_of(sealed, sizeof(sealed));
+	size_t i;
+
+	assert_int_equal(seal(key, text("pair"), text("text"), sealed), 0);
+	assert_int_equal(seal_open(key, text("pair"), all, out), 0);
+	assert_memory_equal(out, "text", 4);
+	assert_int_equal(seal_open(key, text("pai"), all, out), -1);
+	assert_int_equal(
+	    seal_open(key, text("pair"), bytes_of(sealed, SEAL_EXTRA - 1), out),
+	    -1);
+	for (i = 0; i < sizeof(sealed); i++) {
+		sealed[i] ^= 1;
+		assert_int_equal(seal_open(key, text("pair"), all, out), -1);
+		sealed[i] ^= 1;
+	}
+	keyring_add(&f->ring, 1);
+	assert_int_equal(
+	    seal_open(keyring_active(&f->ring), text("pair"), all, out), -1);
+}
+
+static void
+survives_the_retiring_of_its_key(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(hold(f, AL, "one"), 0);
+	assert_int_equal(hold(f, "eve@b.example", "two"), 0);
+	keyring_add(&f->ring, 1);
+	assert_int_equal(hold(f, "x@y.example", "three"), 0);
+	assert_int_equal(held_reseal(&f->issuer, 1), 0);
+	keyring_remove(&f->ring, 1);
+	expect_held(f, AL, "one");
+	expect_held(f, "eve@b.example", "two");
+	expect_held(f, "x@y.example", "three");
+}
+
+static void
+is_lost_with_its_key_and_says_so(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(hold(f, AL, "one"), 0);
+	keyring_add(&f->ring, 1);
+	keyring_remove(&f->ring, 1);
+	expect_held(f, AL, NULL);
+}
+
+#define TEST(name) \
+	cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(keeps_the_last_one),
+	    TEST(takes_what_the_protocol_allows),
+	    TEST(store_does_not_show_it),
+	    TEST(seal_is_bound_to_its_context),
+	    TEST(survives_the_retiring_of_its_key),
+	    TEST(is_lost_with_its_key_and_says_so),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

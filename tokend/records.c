@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: ISC */
+#include "tokend/records.h"
+
+#include <string.h>
+
+#define VERSION 1
+#define TIME_OCTETS 6
+
+/* Writing: the sizes are fixed, so that room needs no check. */
+static void
+start(struct record_value *value)
+{
+	value->data[0] = VERSION;
+	value->length = 1;
+}
+
+static void
+add(struct record_value *value, const void *data, size_t length)
+{
+	memcpy(value->data + value->length, data, length);
+	value->length += length;
+}
+
+static void
+add_number(struct record_value *value, uint64_t number, size_t octets)
+{
+	size_t i;
+
+	for (i = octets; i-- > 0; number >>= 8)
+		value->data[value->length + i] = number & 0xff;
+	value->length += octets;
+}
+
+/* Reading: takes octets off the front; -1 when there are not enough. */
+static int
+take(struct bytes *rest, void *out, size_t length)
+{
+	if (rest->length < length)
+		return -1;
+	memcpy(out, rest->data, length);
+	rest->data += length;
+	rest->length -= length;
+	return 0;
+}
+
+static int
+take_number(struct bytes *rest, uint64_t *number, size_t octets)
+{
+	uint8_t octet;
+
+	*number = 0;
+	while (octets-- > 0) {
+		if (take(rest, &octet, 1) == -1)
+			return -1;
+		*number = *number << 8 | octet;
+	}
+	return 0;
+}
+
+static int
+take_version(struct bytes *rest)
+{
+	uint8_t version;
+
+	return take(rest, &version, 1) == 0 && version == VERSION ? 0 : -1;
+}
+
+struct bytes
+record_key_bytes(const struct record_key *key)
+{
+	return bytes_of(key->data, key->length);
+}
+
+struct bytes
+record_value_bytes(const struct record_value *value)
+{
+	return bytes_of(value->data, value->length);
+}
+
+void
+record_key_single(struct record_key *key, char kind)
+{
+	key->data[0] = (uint8_t)kind;
+	key->length = 1;
+}
+
+void
+record_key_horizon(struct record_key *key, uint16_t key_id)
+{
+	record_key_single(key, RECORD_HORIZON);
+	key->data[key->length++] = key_id >> 8;
+	key->data[key->length++] = key_id & 0xff;
+}
+
+static int
+key_add(struct record_key *key, struct bytes address)
+{
+	if (address.length == 0 || memchr(address.data, 0, address.length) ||
+	    key->length + address.length > sizeof(key->data) - 1)
+		return -1;
+	memcpy(key->data + key->length, address.data, address.length);
+	key->length += address.length;
+	return 0;
+}
+
+static int
+key_add_pair(struct record_key *key, struct bytes remote, struct bytes local)
+{
+	if (key_add(key, local) == -1)
+		return -1;
+	key->data[key->length++] = 0;
+	return key_add(key, remote);
+}
+
+int
+record_key_pair(
+    struct record_key *key, char kind, struct bytes remote, struct bytes local)
+{
+	record_key_single(key, kind);
+	return key_add_pair(key, remote, local);
+}
+
+int
+record_key_split(struct bytes key, struct bytes *remote, struct bytes *local)
+{
+	const uint8_t *zero;
+
+	if (key.length < 1)
+		return -1;
+	local->data = key.data + 1;
+	zero = memchr(local->data, 0, key.length - 1);
+	if (zero == NULL)
+		return -1;
+	local->length = (size_t)(zero - local->data);
+	remote->data = zero + 1;
+	remote->length = key.length - local->length - 2;
+	return 0;
+}
+
+int
+record_key_mark(struct record_key *key, enum mark_scope scope,
+    struct bytes remote, struct bytes local)
+{
+	record_key_single(key, RECORD_MARK);
+	key->data[key->length++] = (uint8_t)scope;
+	if (scope == MARK_ALL)
+		return 0;
+	if (scope == MARK_PAIR)
+		return key_add_pair(key, remote, local);
+	return key_add(key, scope == MARK_LOCAL ? local : remote);
+}
+
+void
+permanent_encode(const struct permanent *permanent, struct record_value *value)
+{
+	start(value);
+	add_number(value, permanent->key_id, 2);
+	add_number(value, permanent->issued, TIME_OCTETS);
+	add_number(value, permanent->expires, TIME_OCTETS);
+	add(value, permanent->nonce, TOKEN_NONCE);
+	add_number(value, permanent->previous, TIME_OCTETS);
+}
+
+int
+permanent_decode(struct permanent *permanent, struct bytes value)
+{
+	uint64_t key_id;
+
+	if (take_version(&value) == -1 ||
+	    take_number(&value, &key_id, 2) == -1 ||
+	    take_number(&value, &permanent->issued, TIME_OCTETS) == -1 ||
+	    take_number(&value, &permanent->expires, TIME_OCTETS) == -1 ||
+	    take(&value, permanent->nonce, TOKEN_NONCE) == -1 ||
+	    take_number(&value, &permanent->previous, TIME_OCTETS) == -1 ||
+	    value.length != 0)
+		return -1;
+	permanent->key_id = (uint16_t)key_id;
+	return 0;
+}
+
+void
+mark_encode(const struct mark_times *mark, struct record_value *value)
+{
+	start(value);
+	add_number(value, mark->before, TIME_OCTETS);
+	add_number(value, mark->until, TIME_OCTETS);
+}
+
+int
+mark_decode(struct mark_times *mark, struct bytes value)
+{
+	if (take_version(&value) == -1 ||
+	    take_number(&value, &mark->before, TIME_OCTETS) == -1 ||
+	    take_number(&value, &mark->until, TIME_OCTETS) == -1 ||
+	    value.length != 0)
+		return -1;
+	return 0;
+}
+
+int
+held_encode(const struct held *held, struct record_value *value)
+{
+	start(value);
+	add_number(value, held->key_id, 2);
+	add_number(value, held->received, TIME_OCTETS);
+	if (held->sealed.length > sizeof(value->data) - value->length)
+		return -1;
+	add(value, held->sealed.data, held->sealed.length);
+	return 0;
+}
+
+int
+held_decode(struct held *held, struct bytes value)
+{
+	uint64_t key_id;
+
+	if (take_version(&value) == -1 ||
+	    take_number(&value, &key_id, 2) == -1 ||
+	    take_number(&value, &held->received, TIME_OCTETS) == -1)
+		return -1;
+	held->key_id = (uint16_t)key_id;
+	held->sealed = value;
+	return 0;
+}
+
+void
+time_encode(uint64_t time, struct record_value *value)
+{
+	start(value);
+	add_number(value, time, TIME_OCTETS);
+}
+
+int
+time_decode(uint64_t *time, struct bytes value)
+{
+	if (take_version(&value) == -1 ||
+	    take_number(&value, time, TIME_OCTETS) == -1 || value.length != 0)
+		return -1;
+	return 0;
+}

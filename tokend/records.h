@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What lies in the store. Keys start with a letter for their kind, values
+ * with a version; numbers are big-endian, times are in milliseconds since
+ * 1970 and 0 is never. Addresses are canonical and hold no NUL.
+ *
+ *	p LOCAL 00 REMOTE	the permanent token of a pair, to compute again
+ *	m SCOPE ADDRESSES	tokens issued until then are revoked
+ *	h LOCAL 00 REMOTE	a token that another server issued to LOCAL
+ *	k ID			no token under this key lives longer
+ *	c			no token was issued later
+ *	s			the first start was completed
+ *
+ * No token and no key is ever in it, but sealed (seal.h).
+ */
+#ifndef TOKEND_RECORDS_H
+#define TOKEND_RECORDS_H
+
+#include "tokend/store.h"
+#include "tokend/token.h"
+
+#define RECORD_PERMANENT 'p'
+#define RECORD_MARK 'm'
+#define RECORD_HELD 'h'
+#define RECORD_HORIZON 'k'
+#define RECORD_CLOCK 'c'
+#define RECORD_STARTED 's'
+
+struct record_key {
+	uint8_t data[STORE_KEY_MAX];
+	size_t length;
+};
+
+struct record_value {
+	uint8_t data[STORE_VALUE_MAX];
+	size_t length;
+};
+
+struct bytes record_key_bytes(const struct record_key *key);
+struct bytes record_value_bytes(const struct record_value *value);
+
+/* Keys. Return -1 when the addresses are too long or hold a NUL. */
+int record_key_pair(
+    struct record_key *key, char kind, struct bytes remote, struct bytes local);
+void record_key_horizon(struct record_key *key, uint16_t key_id);
+void record_key_single(struct record_key *key, char kind);
+/* Splits a key of record_key_pair(). Returns -1 when it is none. */
+int
+record_key_split(struct bytes key, struct bytes *remote, struct bytes *local);
+
+/* The permanent token of a pair: everything but the MAC and the tag. */
+struct permanent {
+	uint16_t key_id;
+	uint64_t issued;
+	uint64_t expires;
+	uint8_t nonce[TOKEN_NONCE];
+	uint64_t previous; /* issue time of the one that it replaced, or 0 */
+};
+void
+permanent_encode(const struct permanent *permanent, struct record_value *value);
+int permanent_decode(struct permanent *permanent, struct bytes value);
+
+/* A revocation. */
+enum mark_scope {
+	MARK_ALL = 'a',
+	MARK_DOMAIN = 'd', /* of the remote address */
+	MARK_LOCAL = 'l',
+	MARK_PAIR = 'p',
+	MARK_REMOTE = 'r'
+};
+struct mark_times {
+	uint64_t before; /* tokens issued until then are revoked */
+	uint64_t until; /* all of those have expired then */
+};
+/* The key of a mark; arguments that the scope does not need are ignored. */
+int record_key_mark(struct record_key *key, enum mark_scope scope,
+    struct bytes remote, struct bytes local);
+void mark_encode(const struct mark_times *mark, struct record_value *value);
+int mark_decode(struct mark_times *mark, struct bytes value);
+
+/* A held token; `sealed` points into what was decoded. */
+struct held {
+	uint16_t key_id;
+	uint64_t received;
+	struct bytes sealed;
+};
+int held_encode(const struct held *held, struct record_value *value);
+int held_decode(struct held *held, struct bytes value);
+
+/* Horizon and clock: one time. */
+void time_encode(uint64_t time, struct record_value *value);
+int time_decode(uint64_t *time, struct bytes value);
+
+#endif
