@@ -16,11 +16,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TICKET_KEY_LENGTH 32
-#define TICKET_LENGTH 16
+#include "imsg/verdicts.h" /* TICKET_LENGTH, TICKET_LIFE */
 
-/* How long tokend makes a ticket good, in milliseconds. */
-#define TICKET_LIFE 20000
+#define TICKET_KEY_LENGTH 32
 
 /* What a ticket allows; the values are part of what is signed. */
 enum ticket_kind {

@@ -1,1 +1,9 @@
-LMTPD_OBJS =
+LMTPD_OBJS = \
+	lmtpd/boxes.o \
+	lmtpd/deliver.o \
+	lmtpd/flush.o \
+	lmtpd/lmtpd.o \
+	lmtpd/maildir.o \
+	lmtpd/message.o \
+	lmtpd/root.o \
+	lmtpd/system.o

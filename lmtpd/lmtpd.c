@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * lmtpd: opens files for the engines to write messages to, and makes these
+ * durable and visible in the mailboxes. It knows files and tickets, and
+ * nothing of SMTP.
+ */
+#include <sys/time.h>
+
+#include <errno.h>
+#include <event.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "imsg/channel.h"
+#include "lib/log.h"
+#include "lib/process.h"
+#include "lmtpd/deliver.h"
+#include "lmtpd/root.h"
+
+/* Files that one engine may have open here. */
+#define FILES_PER_ENGINE 1024
+#define BUCKETS 64
+/* Messages that are delivered together. */
+#define BATCH 128
+
+#define SETUP "stdio rpath wpath cpath flock sendfd recvfd getpw unveil"
+#define PROMISES "stdio rpath wpath cpath flock sendfd recvfd"
+#define PROMISES_SYSTEM PROMISES " id proc getpw"
+
+LIST_HEAD(siblings, message_file);
+
+/* An engine: what it has open, found by the engine's numbers. */
+struct engine {
+	struct siblings files[BUCKETS];
+	size_t count;
+};
+
+static struct deliver_settings set = {.root = -1};
+static uint8_t ticket_key[TICKET_KEY_LENGTH];
+static uint8_t instance;
+static struct message_files waiting = TAILQ_HEAD_INITIALIZER(waiting);
+static struct event batch_event, deadline_event;
+static size_t engines;
+static int ends;
+
+static struct siblings *
+bucket(struct channel *c, uint64_t id)
+{
+	struct engine *engine = channel_context(c);
+
+	return &engine->files[id % BUCKETS];
+}
+
+static struct message_file *
+find(struct channel *c, uint64_t id)
+{
+	struct message_file *message;
+
+	LIST_FOREACH (message, bucket(c, id), sibling) {
+		if (message->id == id)
+			return message;
+	}
+	return NULL;
+}
+
+static void
+forget(struct message_file *message)
+{
+	struct engine *engine = channel_context(message->owner);
+
+	LIST_REMOVE(message, sibling);
+	engine->count--;
+	if (message->waits)
+		TAILQ_REMOVE(&waiting, message, entry);
+	message_free(message);
+}
+
+static struct message_file *
+open_file(struct channel *c, uint64_t id)
+{
+	struct engine *engine = channel_context(c);
+	struct message_file *message;
+
+	if (engine->count >= FILES_PER_ENGINE) {
+		errno = EMFILE;
+		return NULL;
+	}
+	if ((message = message_new(root_spool())) == NULL)
+		return NULL;
+	message->id = id;
+	message->owner = c;
+	message->trusted = channel_trusted(c);
+	LIST_INSERT_HEAD(bucket(c, id), message, sibling);
+	engine->count++;
+	return message;
+}
+
+static void
+on_open(struct channel *c, const union message *m, int fd)
+{
+	union message answer = {
+	    .file_opened = {.file = m->file_open.file, .result = DELIVERY_OK}};
+	struct message_file *message;
+
+	(void)fd;
+	if (find(c, m->file_open.file) != NULL) {
+		process_complain(c, "FILE_OPEN of an open file");
+		return;
+	}
+	if ((message = open_file(c, m->file_open.file)) != NULL &&
+	    (fd = fcntl(message->file.fd, F_DUPFD_CLOEXEC, 0)) != -1) {
+		(void)channel_send(c, MSG_FILE_OPENED, &answer, fd);
+		return;
+	}
+	answer.file_opened.result = (uint8_t)deliver_result(errno);
+	log_warn("cannot open a file for a message");
+	if (message != NULL)
+		forget(message);
+	(void)channel_send(c, MSG_FILE_OPENED, &answer, -1);
+}
+
+static void
+on_discard(struct channel *c, const union message *m, int fd)
+{
+	struct message_file *message = find(c, m->file_discard.file);
+
+	(void)fd;
+	/* Not one that waits: its answer is on its way. */
+	if (message == NULL || message->waits)
+		process_complain(c, "FILE_DISCARD of no open file");
+	else
+		forget(message);
+}
+
+static void
+on_recipient(struct channel *c, const union message *m, int fd)
+{
+	const struct msg_deliver_recipient *r = &m->deliver_recipient;
+	struct message_file *message = find(c, r->file);
+
+	(void)fd;
+	if (message == NULL || message->waits)
+		process_complain(c, "DELIVER_RECIPIENT for no open file");
+	else if (message_add(message, r->mailbox.data, r->mailbox.length,
+		     r->delivery.data, r->delivery.length, r->ticket.data,
+		     r->ticket.length) == -1)
+		process_complain(c, "DELIVER_RECIPIENT that cannot be");
+}
+
+static void
+schedule(void)
+{
+	struct timeval now = {0, 0};
+
+	if (!evtimer_pending(&batch_event, NULL))
+		(void)evtimer_add(&batch_event, &now);
+}
+
+static void
+on_deliver(struct channel *c, const union message *m, int fd)
+{
+	const struct msg_deliver *d = &m->deliver;
+	struct message_file *message = find(c, d->file);
+
+	(void)fd;
+	if (message == NULL || message->waits || d->count != message->count ||
+	    bytes_copy(
+		message->message, sizeof(message->message), d->message) == -1) {
+		process_complain(c, "DELIVER that cannot be");
+		return;
+	}
+	message->size = d->size;
+	message->expires = d->expires;
+	message->waits = 1;
+	TAILQ_INSERT_TAIL(&waiting, message, entry);
+	schedule();
+}
+
+static void
+answer(struct message_file *message)
+{
+	uint8_t results[DELIVER_RECIPIENTS];
+	union message m = {.delivered = {.file = message->id}};
+
+	for (size_t i = 0; i < message->count; i++)
+		results[i] = (uint8_t)message->recipients[i].result;
+	m.delivered.results = bytes_of(results, message->count);
+	(void)channel_send(message->owner, MSG_DELIVERED, &m, -1);
+}
+
+/*
+ * Runs when the messages of all channels that were ready have been read. What
+ * comes in while the disk works is the next batch.
+ */
+static void
+run_batch(int fd, short what, void *unused)
+{
+	struct message_files batch = TAILQ_HEAD_INITIALIZER(batch);
+	struct message_file *message;
+
+	(void)fd;
+	(void)what;
+	(void)unused;
+	for (size_t i = 0; i < BATCH; i++) {
+		if ((message = TAILQ_FIRST(&waiting)) == NULL)
+			break;
+		TAILQ_REMOVE(&waiting, message, entry);
+		TAILQ_INSERT_TAIL(&batch, message, entry);
+		message->waits = 0;
+	}
+	deliver(&set, &batch);
+	while ((message = TAILQ_FIRST(&batch)) != NULL) {
+		TAILQ_REMOVE(&batch, message, entry);
+		answer(message);
+		forget(message);
+	}
+	if (!TAILQ_EMPTY(&waiting))
+		schedule();
+}
+
+static void
+on_ticket_key(struct channel *c, const union message *m, int fd)
+{
+	(void)c;
+	(void)fd;
+	if (m->setup_ticket_key.key.length != sizeof(ticket_key))
+		fatalx("parent: a ticket key of the wrong length");
+	memcpy(ticket_key, m->setup_ticket_key.key.data, sizeof(ticket_key));
+	set.ticket_key = ticket_key;
+}
+
+static void
+peer_new(struct channel *c)
+{
+	struct engine *engine = calloc(1, sizeof(*engine));
+
+	if (engine == NULL)
+		fatal("engine");
+	for (size_t i = 0; i < BUCKETS; i++)
+		LIST_INIT(&engine->files[i]);
+	channel_set_context(c, engine);
+	engines++;
+}
+
+/* What it had open vanishes: an unnamed file lives by its descriptors. */
+static void
+peer_gone(struct channel *c)
+{
+	struct engine *engine = channel_context(c);
+	struct message_file *message;
+
+	for (size_t i = 0; i < BUCKETS; i++) {
+		while ((message = LIST_FIRST(&engine->files[i])) != NULL)
+			forget(message);
+	}
+	free(engine);
+	engines--;
+	if (ends && engines == 0)
+		process_exit();
+}
+
+static void
+deadline(int fd, short what, void *unused)
+{
+	(void)fd;
+	(void)what;
+	(void)unused;
+	process_exit();
+}
+
+/* The engines end first, each when its sessions have. */
+static void
+shut_down(uint32_t seconds)
+{
+	struct timeval wait = {.tv_sec = seconds};
+
+	if (engines == 0)
+		process_exit();
+	ends = 1;
+	(void)evtimer_add(&deadline_event, &wait);
+}
+
+static const struct channel_handler engine_handlers[] = {
+    {MSG_FILE_OPEN, on_open},
+    {MSG_FILE_DISCARD, on_discard},
+    {MSG_DELIVER_RECIPIENT, on_recipient},
+    {MSG_DELIVER, on_deliver},
+    {0, NULL},
+};
+
+static const struct channel_handler parent_handlers[] = {
+    {MSG_SETUP_TICKET_KEY, on_ticket_key},
+    {0, NULL},
+};
+
+static const struct process_peer peers[] = {
+    {ROLE_ENGINE, engine_handlers},
+    {ROLE_NONE, NULL},
+};
+
+static void
+start(const struct process_start *s)
+{
+	instance = s->instance;
+	compat_tmpfile_prepare();
+	evtimer_set(&batch_event, run_batch, NULL);
+	evtimer_set(&deadline_event, deadline, NULL);
+}
+
+static int commit(const struct settings *, int, char *, size_t);
+static void narrow(const struct settings *);
+
+static struct process_role role = {.role = ROLE_LMTPD,
+    .name = "lmtpd",
+    .title = "lmtpd",
+    .setup_promises = SETUP,
+    .promises = PROMISES,
+    .start = start,
+    .parent_handlers = parent_handlers,
+    .peers = peers,
+    .commit = commit,
+    .unveil = narrow,
+    .peer_new = peer_new,
+    .peer_gone = peer_gone,
+    .shutdown = shut_down};
+
+static int
+commit(const struct settings *settings, int first, char *problem, size_t size)
+{
+	if (set.ticket_key == NULL) {
+		(void)snprintf(problem, size, "there is no ticket key");
+		return -1;
+	}
+	if (root_take(&set, settings, instance, problem, size) == -1)
+		return -1;
+	if (first && set.system_accounts) {
+		if (geteuid() != 0) {
+			(void)snprintf(problem, size,
+			    "only root can deliver to system accounts");
+			return -1;
+		}
+		role.promises = PROMISES_SYSTEM;
+		/* Loads what looking up users needs. */
+		(void)getpwnam("root");
+	}
+	return 0;
+}
+
+static void
+narrow(const struct settings *settings)
+{
+	(void)settings;
+	if (unveil(set.template.root, "rwc") == -1)
+		fatal("unveil %s", set.template.root);
+	if (set.system_accounts &&
+	    (unveil("/etc/passwd", "r") == -1 ||
+		(unveil("/etc/nsswitch.conf", "r") == -1 && errno != ENOENT)))
+		fatal("unveil /etc");
+}
+
+int
+main(void)
+{
+	process_main(&role);
+}

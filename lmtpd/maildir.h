@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A Maildir, found or made below the root directory, one openat(2) a step,
+ * without following symbolic links (PEERS T27).
+ */
+#ifndef LMTPD_MAILDIR_H
+#define LMTPD_MAILDIR_H
+
+#include <sys/types.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "compat/tmpfile.h"
+#include "lib/mailbox.h"
+
+#define MAILDIR_NAME 256 /* octets of a file name, with its NUL */
+
+struct maildir {
+	int new_fd;
+	dev_t device; /* of new */
+	/*
+	 * The directories above new, from the root's child to the Maildir.
+	 * Only until maildir_settled(): a process that was killed may have
+	 * made them without making them durable, so who sees a mailbox for
+	 * the first time flushes them too.
+	 */
+	int above[MAILBOX_DEPTH];
+	size_t above_count;
+	uint64_t key; /* what maildir_settled() remembers */
+};
+
+/*
+ * Opens a mailbox; makes what is missing of it (mode 0700) below the root.
+ * Returns 0, or -1 with errno: EPERM for a directory that everybody may write
+ * to, ENOTDIR or ELOOP for one that is none.
+ */
+int maildir_open(struct maildir *, int root, const struct mailbox_path *);
+
+/* All of it, `above` too, is durable: the next maildir_open() knows. */
+void maildir_settled(struct maildir *);
+
+void maildir_close(struct maildir *);
+
+/*
+ * A name for a message that no other has: SECONDS.MmicrosPpidQseq_ID.host,
+ * S=size with `id` the delivery id and `host` as maildir_host() made it.
+ */
+void maildir_name(
+    char name[MAILDIR_NAME], const char *id, const char *host, uint64_t size);
+
+/* Makes a host name fit for a file name (/ , : and more as \\ooo). */
+void maildir_host(char *out, size_t size, const char *hostname);
+
+/*
+ * Makes the file visible in new/: by a link, or where that cannot be by a
+ * copy through tmp/. The file itself must be durable; afterwards new/ must be
+ * flushed. Returns 0, or -1 with errno and nothing visible.
+ */
+int maildir_put(const struct maildir *, const struct tmpfile *, uint64_t size,
+    const char *name);
+
+/*
+ * The two steps of a copy. The first copies `size` octets of `in`, from its
+ * start and without moving its offset, to a durable file in tmp/; the second
+ * moves that file to new/. Each returns 0, or -1 with errno and the file in
+ * tmp/ removed.
+ */
+int
+maildir_copy(const struct maildir *, int in, uint64_t size, const char *name);
+int maildir_show(const struct maildir *, const char *name);
+
+/* Removes the file from tmp/ instead. */
+void maildir_discard(const struct maildir *, const char *name);
+
+/* Takes it back, as far as that can be done. */
+void maildir_remove(const struct maildir *, const char *name);
+
+#endif

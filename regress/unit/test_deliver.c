@@ -1,0 +1,623 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Maildir delivery: DESIGN section 7, PEERS T27 and U25.
+ * objects: lmtpd/deliver.o lmtpd/boxes.o lmtpd/flush.o lmtpd/maildir.o lmtpd/message.o lmtpd/system.o
+ * libs: -lcrypto -Wl,--wrap=fsync,--wrap=compat_syncfs,--wrap=compat_tmpfile_link
+ */
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "compat/tmpfile.h"
+#include "lmtpd/deliver.h"
+#include "lmtpd/maildir.h"
+
+#define HELLO "Subject: hello\n\nhello\n"
+
+int __real_fsync(int);
+int __wrap_fsync(int);
+int __real_compat_syncfs(int);
+int __wrap_compat_syncfs(int);
+int __real_compat_tmpfile_link(const struct tmpfile *, int, const char *);
+int __wrap_compat_tmpfile_link(const struct tmpfile *, int, const char *);
+
+/* What happened, in order: f file flushed, d directory, a all, l link. */
+static char events[4096];
+static size_t event_count;
+static int fail_all, fail_file, fail_directory, fail_link;
+
+static void
+event(char c)
+{
+	if (event_count + 1 < sizeof(events))
+		events[event_count++] = c;
+	events[event_count] = '\0';
+}
+
+int
+__wrap_fsync(int fd)
+{
+	struct stat st;
+	int error;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	event(S_ISDIR(st.st_mode) ? 'd' : 'f');
+	error = S_ISDIR(st.st_mode) ? fail_directory : fail_file;
+	if (error == 0)
+		return __real_fsync(fd);
+	errno = error;
+	return -1;
+}
+
+int
+__wrap_compat_syncfs(int fd)
+{
+	event('a');
+	if (fail_all == 0)
+		return __real_compat_syncfs(fd);
+	errno = fail_all;
+	return -1;
+}
+
+int
+__wrap_compat_tmpfile_link(
+    const struct tmpfile *file, int directory, const char *name)
+{
+	event('l');
+	if (fail_link == 0)
+		return __real_compat_tmpfile_link(file, directory, name);
+	errno = fail_link;
+	return -1;
+}
+
+static struct deliver_settings set;
+static struct message_files list;
+static uint8_t key[TICKET_KEY_LENGTH] = "the ticket key";
+static char top[64];
+
+static int
+setup(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	(void)snprintf(top, sizeof(top), "/tmp/lmtpd-test-XXXXXX");
+	assert_non_null(mkdtemp(top));
+	assert_int_equal(chmod(top, 0755), 0);
+	assert_null(
+	    mailbox_template_parse(&set.template, "/x/%{domain}/%{user}"));
+	set.root = open(top, O_RDONLY | O_DIRECTORY);
+	assert_true(set.root >= 0);
+	assert_int_equal(fstat(set.root, &st), 0);
+	set.device = st.st_dev;
+	set.system_accounts = 0;
+	set.ticket_key = key;
+	maildir_host(set.host, sizeof(set.host), "mx.a.example");
+	compat_tmpfile_prepare();
+	TAILQ_INIT(&list);
+	fail_all = fail_file = fail_directory = fail_link = 0;
+	event_count = 0;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	char command[128];
+	struct message_file *message;
+
+	(void)state;
+	while ((message = TAILQ_FIRST(&list)) != NULL) {
+		TAILQ_REMOVE(&list, message, entry);
+		message_free(message);
+	}
+	(void)close(set.root);
+	(void)snprintf(command, sizeof(command), "rm -rf %s", top);
+	return system(command) == 0 ? 0 : -1;
+}
+
+static const char *
+path(const char *name)
+{
+	static char out[4][600];
+	static int i;
+
+	i = (i + 1) % 4;
+	(void)snprintf(out[i], sizeof(out[i]), "%s/%s", top, name);
+	return out[i];
+}
+
+static struct message_file *
+new_message(const char *text)
+{
+	struct message_file *message = message_new(set.root);
+
+	assert_non_null(message);
+	assert_int_equal(
+	    write(message->file.fd, text, strlen(text)), strlen(text));
+	message->size = strlen(text);
+	message->expires = ticket_clock() + TICKET_LIFE;
+	(void)snprintf(message->message, sizeof(message->message), "Mid12345");
+	TAILQ_INSERT_TAIL(&list, message, entry);
+	return message;
+}
+
+static void
+add(struct message_file *message, const char *mailbox)
+{
+	struct ticket_subject subject = {.kind = TICKET_DELIVER,
+	    .message = message->message,
+	    .message_length = strlen(message->message),
+	    .mailbox = mailbox,
+	    .mailbox_length = strlen(mailbox),
+	    .expires = message->expires};
+	uint8_t ticket[TICKET_LENGTH];
+	char id[32];
+
+	assert_int_equal(ticket_make(ticket, key, &subject), 0);
+	(void)snprintf(id, sizeof(id), "Mid12345-%zu", message->count + 1);
+	assert_int_equal(message_add(message, mailbox, strlen(mailbox), id,
+			     strlen(id), ticket, sizeof(ticket)),
+	    0);
+}
+
+/* How many files are in a directory; the last one's path is left in `file`. */
+static size_t
+files_in(const char *name, char file[1024])
+{
+	struct dirent *entry;
+	size_t count = 0;
+	DIR *dir = opendir(path(name));
+
+	if (dir == NULL)
+		return 0;
+	while ((entry = readdir(dir)) != NULL) {
+		if (entry->d_name[0] == '.')
+			continue;
+		count++;
+		(void)snprintf(file, 1024, "%s/%s", path(name), entry->d_name);
+	}
+	(void)closedir(dir);
+	return count;
+}
+
+static void
+assert_content(const char *file, const char *text)
+{
+	char data[4096];
+	ssize_t n;
+	int fd = open(file, O_RDONLY);
+
+	assert_true(fd >= 0);
+	n = read(fd, data, sizeof(data));
+	(void)close(fd);
+	assert_int_equal(n, strlen(text));
+	assert_memory_equal(data, text, strlen(text));
+}
+
+static void
+delivers(void **state)
+{
+	struct message_file *message = new_message(HELLO);
+	char file[1024], end[64];
+	struct stat st;
+
+	(void)state;
+	add(message, "alice@a.example");
+	deliver(&set, &list);
+	assert_int_equal(message->recipients[0].result, DELIVERY_OK);
+	assert_int_equal(files_in("a.example/alice/new", file), 1);
+	assert_content(file, HELLO);
+	assert_non_null(strstr(file, "_Mid12345-1.mx.a.example,S="));
+	(void)snprintf(end, sizeof(end), ",S=%zu", strlen(HELLO));
+	assert_string_equal(strstr(file, ",S="), end);
+	assert_int_equal(stat(file, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	/* The mailbox was made: whole, and for its owner alone. */
+	assert_int_equal(files_in("a.example/alice", file), 3);
+	assert_int_equal(stat(path("a.example"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+	assert_int_equal(stat(path("a.example/alice/tmp"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+	assert_int_equal(files_in("a.example/alice/tmp", file), 0);
+}
+
+/* U25: data, then the name, then the directory. */
+static void
+order_of_events(void **state)
+{
+	struct message_file *message = new_message(HELLO);
+
+	(void)state;
+	add(message, "alice@a.example");
+	deliver(&set, &list);
+	assert_int_equal(message->recipients[0].result, DELIVERY_OK);
+	/* The first time, what is above the mailbox is flushed too. */
+	assert_true(
+	    strcmp(events, "fla") == 0 || strcmp(events, "fladddd") == 0);
+	event_count = 0;
+	deliver(&set, &list);
+	assert_string_equal(events, "fld");
+}
+
+static void
+many_recipients(void **state)
+{
+	struct message_file *message = new_message(HELLO);
+	char name[64], file[1024];
+	struct stat first, st;
+
+	(void)state;
+	for (int i = 0; i < 50; i++) {
+		(void)snprintf(name, sizeof(name), "user%d@a.example", i);
+		add(message, name);
+	}
+	deliver(&set, &list);
+	for (int i = 0; i < 50; i++) {
+		assert_int_equal(message->recipients[i].result, DELIVERY_OK);
+		(void)snprintf(name, sizeof(name), "a.example/user%d/new", i);
+		assert_int_equal(files_in(name, file), 1);
+		(void)snprintf(name, sizeof(name), "_Mid12345-%d.", i + 1);
+		assert_non_null(strstr(file, name));
+		assert_int_equal(stat(file, &st), 0);
+		if (i == 0)
+			first = st;
+		assert_int_equal(st.st_ino, first.st_ino);
+	}
+	assert_int_equal(st.st_nlink, 50);
+}
+
+/* More mailboxes than are open at a time, and several messages. */
+static void
+large_batch(void **state)
+{
+	struct message_file *message;
+	char name[64], file[1024];
+
+	(void)state;
+	for (int m = 0; m < 3; m++) {
+		message = new_message(HELLO);
+		for (int i = 0; i < 300; i++) {
+			(void)snprintf(name, sizeof(name), "u%d@a.example", i);
+			add(message, name);
+		}
+	}
+	deliver(&set, &list);
+	TAILQ_FOREACH (message, &list, entry) {
+		for (size_t i = 0; i < message->count; i++)
+			assert_int_equal(
+			    message->recipients[i].result, DELIVERY_OK);
+	}
+	for (int i = 0; i < 300; i++) {
+		(void)snprintf(name, sizeof(name), "a.example/u%d/new", i);
+		assert_int_equal(files_in(name, file), 3);
+	}
+}
+
+/* DESIGN 11: the same recipient twice: two ids, two files. */
+static void
+same_mailbox_twice(void **state)
+{
+	struct message_file *message = new_message(HELLO);
+	char file[1024];
+	struct stat st;
+
+	(void)state;
+	add(message, "alice@a.example");
+	add(message, "alice@a.example");
+	deliver(&set, &list);
+	assert_int_equal(message->recipients[0].result, DELIVERY_OK);
+	assert_int_equal(message->recipients[1].result, DELIVERY_OK);
+	assert_int_equal(files_in("a.example/alice/new", file), 2);
+	assert_int_equal(stat(file, &st), 0);
+	assert_int_equal(st.st_nlink, 2);
+}
+
+static void
+size_must_be_right(void **state)
+{
+	struct message_file *message = new_message(HELLO), *other;
+	char file[1024];
+
+	(void)state;
+	add(message, "alice@a.example");
+	message->size++;
+	other = new_message(HELLO);
+	add(other, "bob@a.example");
+	deliver(&set, &list);
+	assert_int_equal(message->recipients[0].result, DELIVERY_FAILED);
+	assert_int_equal(other->recipients[0].result, DELIVERY_OK);
+	assert_int_equal(access(path("a.example/alice"), F_OK), -1);
+	assert_int_equal(files_in("a.example/bob/new", file), 1);
+}
+
+/* DESIGN 2: without a ticket nothing is even made. */
+static void
+tickets_are_demanded(void **state)
+{
+	struct message_file *message = new_message(HELLO);
+
+	(void)state;
+	add(message, "alice@a.example");
+	add(message, "bob@a.example");
+	add(message, "carol@a.example");
+	message->recipients[1].ticket[3] ^= 1;
+	message->recipients[2].ticket_length = 0;
+	deliver(&set, &list);
+	assert_int_equal(message->recipients[0].result, DELIVERY_OK);
+	assert_int_equal(message->recipients[1].result, DELIVERY_TICKET);
+	assert_int_equal(message->recipients[2].result, DELIVERY_TICKET);
+	assert_int_equal(access(path("a.example/bob"), F_OK), -1);
+	assert_int_equal(access(path("a.example/carol"), F_OK), -1);
+}
+
+static void
+tickets_expire(void **state)
+{
+	struct message_file *message = new_message(HELLO);
+
+	(void)state;
+	message->expires = ticket_clock() - 1;
+	add(message, "alice@a.example");
+	deliver(&set, &list);
+	assert_int_equal(message->recipients[0].result, DELIVERY_TICKET);
+	assert_int_equal(access(path("a.example"), F_OK), -1);
+	/* The trusted engine has no token to show: it needs none. */
+	message->trusted = 1;
+	deliver(&set, &list);
+	assert_int_equal(message->recipients[0].result, DELIVERY_OK);
+}
+
+/* T27: nothing odd is followed or written into. */
+static void
+odd_mailboxes(void **state)
+{
+	static const struct {
+		const char *user, *command;
+	} odd[] = {
+	    {"new-link@a.example", "ln -s ../../etc new-link/new"},
+	    {"new-loop@a.example", "ln -s new new-loop/new"},
+	    {"tmp-link@a.example", "ln -s /etc tmp-link/tmp"},
+	    {"cur-link@a.example", "ln -s /etc cur-link/cur"},
+	    {"new-fifo@a.example", "mkfifo new-fifo/new"},
+	    {"new-file@a.example", "touch new-file/new"},
+	    {"new-wide@a.example", "mkdir -m 777 new-wide/new"},
+	    {"wide@a.example", "chmod 777 wide"},
+	    {"box-link@a.example", "rmdir box-link; ln -s wide box-link"},
+	};
+	char command[256], user[64];
+	struct message_file *message = new_message(HELLO);
+
+	(void)state;
+	assert_int_equal(mkdir(path("a.example"), 0700), 0);
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		(void)snprintf(user, sizeof(user), "%s", odd[i].user);
+		user[strcspn(user, "@")] = '\0';
+		(void)snprintf(command, sizeof(command),
+		    "cd %s/a.example && mkdir -m 700 %s && %s", top, user,
+		    odd[i].command);
+		assert_int_equal(system(command), 0);
+		add(message, odd[i].user);
+	}
+	add(message, "good@a.example");
+	deliver(&set, &list);
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		if (message->recipients[i].result != DELIVERY_PERMISSION)
+			fail_msg("%s: %d", odd[i].user,
+			    message->recipients[i].result);
+	}
+	assert_int_equal(
+	    message->recipients[message->count - 1].result, DELIVERY_OK);
+}
+
+static void
+odd_names(void **state)
+{
+	struct message_file *message = new_message(HELLO);
+
+	(void)state;
+	add(message, "../x@a.example");
+	add(message, "a/b@a.example");
+	add(message, "..@a.example");
+	deliver(&set, &list);
+	for (size_t i = 0; i < message->count; i++)
+		assert_int_equal(
+		    message->recipients[i].result, DELIVERY_NO_MAILBOX);
+	/* An id becomes part of a file name: letters and digits only. */
+	assert_int_equal(message_add(message, "a@b", 3, "../x", 4, "", 0), -1);
+	assert_int_equal(message_add(message, "a@b", 3, "", 0, "", 0), -1);
+}
+
+/* A Maildir that somebody made by half is completed. */
+static void
+completes_a_maildir(void **state)
+{
+	struct message_file *message = new_message(HELLO);
+	char file[1024];
+
+	(void)state;
+	assert_int_equal(mkdir(path("a.example"), 0700), 0);
+	assert_int_equal(mkdir(path("a.example/alice"), 0700), 0);
+	assert_int_equal(mkdir(path("a.example/alice/new"), 0700), 0);
+	add(message, "alice@a.example");
+	deliver(&set, &list);
+	assert_int_equal(message->recipients[0].result, DELIVERY_OK);
+	assert_int_equal(files_in("a.example/alice", file), 3);
+}
+
+/* EXDEV and EMLINK: a copy, through tmp/. */
+static void
+copies_where_it_cannot_link(void **state)
+{
+	struct message_file *message = new_message(HELLO);
+	char file[1024];
+
+	(void)state;
+	add(message, "alice@a.example");
+	fail_link = EXDEV;
+	deliver(&set, &list);
+	assert_int_equal(message->recipients[0].result, DELIVERY_OK);
+	fail_link = EMLINK;
+	deliver(&set, &list);
+	assert_int_equal(files_in("a.example/alice/new", file), 2);
+	assert_content(file, HELLO);
+	assert_int_equal(files_in("a.example/alice/tmp", file), 0);
+	/* A copy of a file that is too short is none. */
+	fail_link = ENOSPC;
+	deliver(&set, &list);
+	assert_int_equal(message->recipients[0].result, DELIVERY_NO_SPACE);
+	fail_link = EDQUOT;
+	deliver(&set, &list);
+	assert_int_equal(message->recipients[0].result, DELIVERY_QUOTA);
+	assert_int_equal(files_in("a.example/alice/new", file), 2);
+}
+
+static void
+file_that_cannot_be_flushed(void **state)
+{
+	struct message_file *message = new_message(HELLO);
+
+	(void)state;
+	add(message, "alice@a.example");
+	fail_file = EIO;
+	deliver(&set, &list);
+	assert_int_equal(message->recipients[0].result, DELIVERY_FAILED);
+	assert_null(strchr(events, 'l'));
+	fail_file = ENOSPC;
+	deliver(&set, &list);
+	assert_int_equal(message->recipients[0].result, DELIVERY_NO_SPACE);
+	assert_int_equal(access(path("a.example"), F_OK), -1);
+}
+
+/* No 250 for what is not in the directory on disk; and it is taken back. */
+static void
+directory_that_cannot_be_flushed(void **state)
+{
+	struct message_file *message = new_message(HELLO);
+	char file[1024];
+
+	(void)state;
+	add(message, "alice@a.example");
+	fail_all = fail_directory = EIO;
+	deliver(&set, &list);
+	assert_int_equal(message->recipients[0].result, DELIVERY_FAILED);
+	assert_int_equal(files_in("a.example/alice/new", file), 0);
+	/* It is not remembered as durable. */
+	fail_all = fail_directory = 0;
+	event_count = 0;
+	TAILQ_REMOVE(&list, message, entry);
+	message_free(message);
+	message = new_message(HELLO);
+	add(message, "alice@a.example");
+	deliver(&set, &list);
+	assert_int_equal(message->recipients[0].result, DELIVERY_OK);
+	assert_true(event_count > 2);
+	assert_string_not_equal(events, "fld");
+}
+
+/* When all at once fails, one by one finds out whose fault it was. */
+static void
+all_at_once_fails(void **state)
+{
+	struct message_file *message;
+	char name[64];
+
+	(void)state;
+	fail_all = EIO;
+	for (int i = 0; i < 5; i++) {
+		message = new_message(HELLO);
+		(void)snprintf(name, sizeof(name), "u%d@a.example", i);
+		add(message, name);
+	}
+	deliver(&set, &list);
+	assert_int_equal(strncmp(events, "afffff", 6), 0);
+	TAILQ_FOREACH (message, &list, entry)
+		assert_int_equal(message->recipients[0].result, DELIVERY_OK);
+}
+
+static void
+system_accounts(void **state)
+{
+	const struct passwd *pw = getpwnam("daemon");
+	struct message_file *message = new_message(HELLO);
+	uid_t uid = pw != NULL ? pw->pw_uid : 0;
+	gid_t gid = pw != NULL ? pw->pw_gid : 0;
+	char file[1024];
+	struct stat st;
+
+	(void)state;
+	if (geteuid() != 0 || uid == 0)
+		skip();
+	set.system_accounts = 1;
+	assert_null(
+	    mailbox_template_parse(&set.template, "/x/%{user}/Maildir"));
+	assert_int_equal(mkdir(path("daemon"), 0700), 0);
+	assert_int_equal(chown(path("daemon"), uid, gid), 0);
+	assert_int_equal(mkdir(path("bin"), 0700), 0);
+	add(message, "daemon@a.example");
+	add(message, "daemon@a.example");
+	add(message, "bin@a.example"); /* the directory is root's */
+	add(message, "root@a.example");
+	add(message, "nobody-of-this-name@a.example");
+	add(message, "daemon@a.example");
+	message->recipients[5].ticket[0] ^= 1;
+	deliver(&set, &list);
+	assert_int_equal(message->recipients[0].result, DELIVERY_OK);
+	assert_int_equal(message->recipients[1].result, DELIVERY_OK);
+	assert_int_equal(message->recipients[2].result, DELIVERY_PERMISSION);
+	assert_int_equal(message->recipients[3].result, DELIVERY_NO_MAILBOX);
+	assert_int_equal(message->recipients[4].result, DELIVERY_NO_MAILBOX);
+	assert_int_equal(message->recipients[5].result, DELIVERY_TICKET);
+	assert_int_equal(files_in("daemon/Maildir/new", file), 2);
+	assert_content(file, HELLO);
+	assert_int_equal(stat(file, &st), 0);
+	assert_int_equal(st.st_uid, uid);
+	assert_int_equal(st.st_gid, gid);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(files_in("daemon/Maildir/tmp", file), 0);
+	/* T27: the user points tmp at somebody else's directory. */
+	(void)rmdir(path("daemon/Maildir/tmp"));
+	assert_int_equal(symlink("/tmp", path("daemon/Maildir/tmp")), 0);
+	deliver(&set, &list);
+	assert_int_equal(message->recipients[0].result, DELIVERY_PERMISSION);
+	assert_int_equal(files_in("daemon/Maildir/new", file), 2);
+}
+
+int
+main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	    TEST(delivers),
+	    TEST(order_of_events),
+	    TEST(many_recipients),
+	    TEST(large_batch),
+	    TEST(same_mailbox_twice),
+	    TEST(size_must_be_right),
+	    TEST(tickets_are_demanded),
+	    TEST(tickets_expire),
+	    TEST(odd_mailboxes),
+	    TEST(odd_names),
+	    TEST(completes_a_maildir),
+	    TEST(copies_where_it_cannot_link),
+	    TEST(file_that_cannot_be_flushed),
+	    TEST(directory_that_cannot_be_flushed),
+	    TEST(all_at_once_fails),
+	    TEST(system_accounts),
+	};
+
+	(void)umask(022);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
