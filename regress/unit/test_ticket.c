@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+/*
+ * Delivery tickets: DESIGN section 2.
+ * libs: -lcrypto
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
