@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: ISC
+"""What every end-to-end test shares: the instance, and a look at it after."""
+import pathlib
+import sys
+
+import pytest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "protocol"))
+
+import server as instance  # noqa: E402
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "clauses(*ids): the clauses that the test proves")
+    config.addinivalue_line(
+        "markers", "restarts: processes are killed on purpose")
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The instance that most tests use, one after another."""
+    one = instance.Server()
+    with one:
+        yield one
+
+
+@pytest.fixture
+def server(shared):
+    """The shared instance; afterwards all its processes must be the same."""
+    yield shared
+    shared.check()
+
+
+@pytest.fixture
+def own():
+    """own(**configuration) starts an instance for this test alone."""
+    started = []
+
+    def start(**options):
+        one = instance.Server(**options)
+        started.append(one)
+        try:
+            one.start()
+        except BaseException:
+            one.kill()
+            raise
+        return one
+
+    yield start
+    errors = []
+    for one in started:
+        try:
+            one.stop()
+        except AssertionError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
+
+
+_count = [0]
+
+
+@pytest.fixture
+def pair(server):
+    """A remote address that no other test uses, and a local user."""
+    _count[0] += 1
+    return "friend%d@b.example" % _count[0], "alice@a.example"
