@@ -6,7 +6,7 @@ set -u
 cd "$(dirname "$0")/.."
 make=${MAKE:-make}
 python=$(command -v /usr/bin/python3 || command -v python3)
-parts=${PARTS:-"build unit config sandbox protocol faults hostile root install bmake lint fuzz"}
+parts=${PARTS:-"build unit config sandbox clauses protocol faults hostile root install bmake lint fuzz"}
 passed=0 failed=0 skipped=0 broken=
 
 if [ -n "${SANITIZE:-}" ]; then
@@ -31,6 +31,7 @@ run_build() { $make -s all && echo "1 passed, 0 failed, 0 skipped"; }
 run_unit() { $make -s unit; }
 run_config() { sh regress/config/run.sh; }
 run_sandbox() { sh regress/sandbox/run.sh; }
+run_clauses() { sh regress/clauses.sh; }
 run_protocol() { pytest regress/protocol; }
 run_faults() { pytest regress/faults; }
 run_hostile() { pytest regress/hostile; }

@@ -18,6 +18,16 @@ def pytest_configure(config):
         "markers", "restarts: processes are killed on purpose")
 
 
+def pytest_make_parametrize_id(config, val, argname):
+    """Short names without control characters for hostile parameters."""
+    if isinstance(val, bytes):
+        val = val.decode("latin-1")
+    if not isinstance(val, str):
+        return None
+    text = "".join(x if x.isascii() and x.isprintable() else "_" for x in val)
+    return text[:40] or "empty"
+
+
 @pytest.fixture(scope="session")
 def shared():
     """The instance that most tests use, one after another."""

@@ -458,3 +458,16 @@ class Server:
 def decode_token(token):
     """The octets of a token of ours."""
     return base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+
+
+def as_nobody():
+    """A command prefix that gives up root, for use in `wrap`."""
+    if os.getuid() != 0:
+        return []
+    return ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY),
+            "--clear-groups", "--"]
+
+
+def may_trace():
+    """May this user attach to processes that are marked undumpable?"""
+    return os.getuid() == 0 and shutil.which("strace") is not None

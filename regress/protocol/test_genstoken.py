@@ -19,7 +19,7 @@ def generated(reply):
     return token
 
 
-@clauses("S1-33", "S1-34", "S1-35", "S1-43", "D-S05", "D-S07", "D-S08")
+@clauses("S1-33", "S1-34", "S1-35", "S1-41", "S1-43", "D-S05", "D-S07", "D-S08")
 @pytest.mark.parametrize("verb", ["EHLO", "LHLO"])
 def test_generate(server, pair, verb):
     remote, local = pair

@@ -13,7 +13,7 @@ LOCAL = "alice@a.example"
 OK, FAILED = "235 2.7.0", "535 5.7.8"
 
 
-@clauses("S1-67", "S1-70", "D-S15", "S1-22")
+@clauses("S1-66", "S1-67", "S1-70", "D-S15", "S1-22")
 @pytest.mark.parametrize("kind", ["temporary", "permanent"])
 def test_success(server, pair, kind):
     token = server.generate(kind, *pair)
@@ -23,7 +23,7 @@ def test_success(server, pair, kind):
             c.quit()
 
 
-@clauses("D-S02", "S1-18", "S1-81")
+@clauses("D-S02", "S1-18", "S1-25", "S1-81")
 @pytest.mark.parametrize("kind", ["temporary", "permanent"])
 def test_form_of_a_token(server, pair, kind):
     token = server.generate(kind, *pair)
