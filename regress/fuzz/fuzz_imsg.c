@@ -19,28 +19,43 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
-static struct channel_handler handlers[128];
-
 /* Touches every octet that the message says it has. */
 static void
-handle(struct channel *c, const union message *m, int fd)
+touch(uint32_t number, const union message *m, int fd)
 {
 	static volatile uint8_t sink;
-	const struct message_row *row = channel_context(c);
+	const struct message_row *row = message_find(number);
+	const struct bytes *b;
 	size_t i, j;
 
-	for (i = 0; row != NULL && i < row->field_count; i++) {
-		const struct bytes *b = (const void *)((const char *)m +
-		    row->fields[i].offset);
-
+	for (i = 0; i < row->field_count; i++) {
 		if (row->fields[i].kind != FIELD_BYTES)
 			continue;
+		b = (const void *)((const char *)m + row->fields[i].offset);
 		for (j = 0; j < b->length; j++)
 			sink ^= b->data[j];
 	}
 	if (fd != -1)
 		close(fd);
 }
+
+#define MESSAGE(NAME, name, number, from, to, fd, phase, text, fields)         \
+	static void handle_##name(                                             \
+	    struct channel *c, const union message *m, int descriptor)         \
+	{                                                                      \
+		(void)c;                                                       \
+		touch(number, m, descriptor);                                  \
+	}
+#include "imsg/messages.def"
+#undef MESSAGE
+
+static const struct channel_handler handlers[] = {
+#define MESSAGE(NAME, name, number, from, to, fd, phase, text, fields)         \
+	{number, handle_##name},
+#include "imsg/messages.def"
+#undef MESSAGE
+    {0, NULL},
+};
 
 static void
 gone(struct channel *c, enum channel_end end, const char *why)
@@ -56,24 +71,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
 	static struct event_base *base;
 	struct channel_settings set = {.handlers = handlers, .gone = gone};
 	struct channel *c;
-	const struct message_row *row;
 	int pair[2];
 	size_t i;
 
-	if (base == NULL) {
+	if (base == NULL)
 		base = event_init();
-		channel_set_phase(PHASE_RUNNING);
-		for (i = 0; (row = message_row_at(i)) != NULL; i++) {
-			handlers[i].number = row->number;
-			handlers[i].function = handle;
-		}
-	}
+	channel_set_phase(data[1] % 2 == 0 ? PHASE_RUNNING : PHASE_SETUP);
 	if (length < 2 || length > 60000 ||
 	    socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == -1)
 		return 0;
 	set.self = ROLE_PARENT + data[0] % (ROLE_COUNT - 1);
 	set.peer = ROLE_PARENT + data[0] / 16 % (ROLE_COUNT - 1);
-	set.context = (void *)(uintptr_t)message_row_at(data[1] % 50);
 	c = channel_open(pair[0], &set);
 	if (write(pair[1], data + 2, length - 2) == -1)
 		abort();
