@@ -76,10 +76,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t length)
 
 	if (base == NULL)
 		base = event_init();
-	channel_set_phase(data[1] % 2 == 0 ? PHASE_RUNNING : PHASE_SETUP);
 	if (length < 2 || length > 60000 ||
 	    socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == -1)
 		return 0;
+	channel_set_phase(data[1] % 2 == 0 ? PHASE_RUNNING : PHASE_SETUP);
 	set.self = ROLE_PARENT + data[0] % (ROLE_COUNT - 1);
 	set.peer = ROLE_PARENT + data[0] / 16 % (ROLE_COUNT - 1);
 	c = channel_open(pair[0], &set);
