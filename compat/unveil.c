@@ -203,11 +203,9 @@ unveil(const char *path, const char *permissions)
 {
 	uint64_t rights;
 
-	if (state.locked) {
-		errno = EPERM;
-		return -1;
-	}
 	if (path == NULL && permissions == NULL) {
+		if (state.locked)
+			return 0;
 #ifndef SANDBOX_VALGRIND
 		if (state.nrules > 0 &&
 		    enforce(files_to_deny(), 0, 0, NEVER) == -1)
@@ -216,8 +214,8 @@ unveil(const char *path, const char *permissions)
 		forget_rules();
 		return 0;
 	}
-	if (path == NULL || permissions == NULL) {
-		errno = EINVAL;
+	if (path == NULL || permissions == NULL || state.locked) {
+		errno = state.locked ? EPERM : EINVAL;
 		return -1;
 	}
 	return parse_permissions(permissions, &rights) == -1

@@ -217,10 +217,11 @@ on_peer(struct channel *c, const union message *m, int fd)
 static void
 narrow(void)
 {
-	if (self->unveil != NULL)
+	if (self->unveil != NULL) {
 		self->unveil(current);
-	if (unveil(NULL, NULL) == -1)
-		fatal("unveil");
+		if (unveil(NULL, NULL) == -1)
+			fatal("unveil");
+	}
 	if (pledge(self->promises, NULL) == -1)
 		fatal("pledge %s", self->promises);
 }
