@@ -40,9 +40,11 @@ exchange_begin(struct exchange *exchange, const struct site *site,
 enum step_result
 exchange_step(struct exchange *exchange, const struct bytes *response)
 {
-	enum step_result result;
+	enum step_result result = STEP_MALFORMED;
 
-	result = exchange->mechanism->step(exchange, response);
+	if (!exchange->checking)
+		result = exchange->mechanism->step(exchange, response);
+	exchange->checking = result == STEP_CHECK;
 	exchange->step++;
 	if (result == STEP_MALFORMED)
 		exchange->reason = AUTH_REASON_PROTOCOL;

@@ -68,6 +68,7 @@ struct exchange {
 	const struct mechanism *mechanism;
 	const struct site *site;
 	unsigned int step; /* 0 is the first */
+	bool checking; /* a password waits for its check */
 	/* The client was offered a mechanism with channel binding (B8). */
 	bool plus_offered;
 	size_t exporter_length;

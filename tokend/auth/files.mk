@@ -1,6 +1,9 @@
 AUTH_OBJS = \
 	tokend/auth/aliases.o \
+	tokend/auth/auth.o \
 	tokend/auth/exchange.o \
+	tokend/auth/exchanges.o \
+	tokend/auth/hasher.o \
 	tokend/auth/login.o \
 	tokend/auth/mechanism.o \
 	tokend/auth/mechanism_login.o \
