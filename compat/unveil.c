@@ -167,6 +167,17 @@ allow_getpw(int ruleset)
 	    : -1;
 }
 
+/*
+ * Every ruleset denies moves and links between directories, even one that is
+ * only about TCP, unless it says otherwise: lmtpd's tmp to new.
+ */
+static int
+allow_refer(int ruleset, uint64_t denied)
+{
+	return (denied & LL_REFER) != 0 ? 0
+					: allow_path(ruleset, "/", LL_REFER);
+}
+
 static int
 enforce(uint64_t files, uint64_t tcp, uint64_t scopes, uint32_t promises)
 {
@@ -174,12 +185,13 @@ enforce(uint64_t files, uint64_t tcp, uint64_t scopes, uint32_t promises)
 
 	if (landlock_abi() == 0 || (files | tcp | scopes) == 0)
 		return 0;
-	ruleset = landlock_ruleset(files, tcp, scopes);
+	ruleset = landlock_ruleset(files | LL_REFER, tcp, scopes);
 	if (ruleset == -1) {
 		/* Nothing of it is known to this kernel. */
 		return errno == ENOMSG ? 0 : -1;
 	}
 	if (allow_rules(ruleset, files) == -1 ||
+	    allow_refer(ruleset, files) == -1 ||
 	    ((promises & GETPW) != 0 && files != 0 &&
 		allow_getpw(ruleset) == -1) ||
 	    ((promises & DNS) != 0 && tcp != 0 &&
