@@ -302,10 +302,15 @@ static const struct process_peer peers[] = {
     {ROLE_NONE, NULL},
 };
 
+static struct process_role role;
+
 static void
 start(const struct process_start *s)
 {
 	instance = s->instance;
+	/* Promises can only become fewer: root may need these afterwards. */
+	if (geteuid() == 0)
+		role.setup_promises = SETUP " id proc";
 	compat_tmpfile_prepare();
 	evtimer_set(&batch_event, run_batch, NULL);
 	evtimer_set(&deadline_event, deadline, NULL);
