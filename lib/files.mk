@@ -4,5 +4,6 @@ LIB_OBJS = \
 	lib/log.o \
 	lib/mailbox.o \
 	lib/process.o \
+	lib/row.o \
 	lib/settings.o \
 	lib/ticket.o
