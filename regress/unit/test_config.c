@@ -83,8 +83,7 @@ load_text(const char *text, char *said)
 static void
 check_pair(const char *name)
 {
-	static char in[TEXT_MAX], ok[TEXT_MAX], said[TEXT_MAX],
-	    again[TEXT_MAX];
+	static char in[TEXT_MAX], ok[TEXT_MAX], said[TEXT_MAX], again[TEXT_MAX];
 	struct macro *macros = NULL;
 	char path[512];
 	size_t length;
@@ -150,8 +149,9 @@ test_modes(void **state)
 	(void)state;
 	write_file("open.conf", "", 0, 0664);
 	assert_int_equal(load("open.conf", NULL, said), -1);
-	assert_string_equal(said, "open.conf: mode 0664: others may write it, "
-				  "expected mode 0644 or tighter\n");
+	assert_string_equal(said,
+	    "open.conf: mode 0664: others may write it, "
+	    "expected mode 0644 or tighter\n");
 	assert_int_equal(load(".", NULL, said), -1);
 	assert_non_null(strstr(said, "not a regular file"));
 	assert_int_equal(load("absent", NULL, said), -1);
@@ -193,8 +193,9 @@ test_secret_modes(void **state)
 	file = fmemopen(said, TEXT_MAX, "w");
 	assert_int_equal(config_open_file("key", 1, file), -1);
 	fclose(file);
-	assert_string_equal(said, "key: mode 0644: others may use it, "
-				  "expected mode 0640 or tighter\n");
+	assert_string_equal(said,
+	    "key: mode 0644: others may use it, "
+	    "expected mode 0640 or tighter\n");
 }
 
 static void
@@ -296,14 +297,120 @@ test_table(void **state)
 				    directives[j].word != NULL &&
 				    strcmp(directives[i].word,
 					directives[j].word) != 0);
-	assert_int_equal(
-	    load_text("hostname a.example\ndomain a.example\n"
-		      "listen on socket \"/s\"\n"
-		      "deliver maildir \"/v/%{user}\"\n", said), 0);
+	assert_int_equal(load_text("hostname a.example\ndomain a.example\n"
+				   "listen on socket \"/s\"\n"
+				   "deliver maildir \"/v/%{user}\"\n",
+			     said),
+	    0);
 	assert_non_null(strstr(said, "\ntoken temporary lifetime 7d\n"));
 	assert_non_null(strstr(said, "\nlimit message-size 35M\n"));
-	assert_non_null(strstr(said,
-	    "\ntoken permanent lifetime 365d refresh 90d grace 7d\n"));
+	assert_non_null(strstr(
+	    said, "\ntoken permanent lifetime 365d refresh 90d grace 7d\n"));
+}
+
+/* Does the manual have a line for this directive? */
+static int
+documented(const char *page, const struct directive *directive)
+{
+	static const char *const before[] = {"\n.It Ic ", "\n.Ic "};
+	static const char after[] = " \n";
+	char line[128];
+	const char *found;
+	size_t i;
+
+	for (i = 0; i < 2; i++) {
+		snprintf(line, sizeof(line), "%s%s%s%s", before[i],
+		    directive->name, directive->word == NULL ? "" : " ",
+		    directive->word == NULL ? "" : directive->word);
+		found = strstr(page, line);
+		if (found != NULL && strchr(after, found[strlen(line)]) != NULL)
+			return 1;
+	}
+	return 0;
+}
+
+static const struct directive *
+row_of(const char *text)
+{
+	char key[128];
+	size_t i, length;
+
+	for (i = 0; i < directive_count; i++) {
+		snprintf(key, sizeof(key), "%s%s%s", directives[i].name,
+		    directives[i].word == NULL ? "" : " ",
+		    directives[i].word == NULL ? "" : directives[i].word);
+		length = strlen(key);
+		if (strncmp(text, key, length) == 0 &&
+		    (text[length] == ' ' || text[length] == '\n'))
+			return &directives[i];
+	}
+	return NULL;
+}
+
+/* smtpd-stoken.conf(5) has every row, no other, and its defaults. */
+static void
+test_manual(void **state)
+{
+	static char page[TEXT_MAX];
+	const char *at;
+	size_t i;
+
+	(void)state;
+	assert_true(
+	    read_from(top, "smtpd-stoken/smtpd-stoken.conf.5", page) > 0);
+	for (i = 0; i < directive_count; i++)
+		if (!documented(page, &directives[i]))
+			fail_msg("smtpd-stoken.conf(5) lacks %s %s",
+			    directives[i].name, directives[i].word);
+	for (at = page; (at = strstr(at, "\n.It Ic ")) != NULL; at++) {
+		const struct directive *row = row_of(at + 8);
+		const char *end = strstr(at + 1, "\n.It ");
+		char stated[128];
+
+		if (row == NULL)
+			fail_msg("smtpd-stoken.conf(5) knows more: %.40s", at);
+		if (row->print != print_count && row->print != print_size &&
+		    row->print != print_duration)
+			continue;
+		snprintf(
+		    stated, sizeof(stated), "default is %s", row->defaults);
+		assert_non_null(end);
+		at = strstr(at, stated);
+		if (at == NULL || at > end)
+			fail_msg("smtpd-stoken.conf(5): %s %s: not %s",
+			    row->name, row->word, stated);
+	}
+}
+
+/* The example of the manual and the sample in etc/ are configurations. */
+static void
+test_examples(void **state)
+{
+	static char page[TEXT_MAX], said[TEXT_MAX];
+	char *start, *end;
+
+	(void)state;
+	read_from(top, "smtpd-stoken/smtpd-stoken.conf.5", page);
+	start = strstr(page, "\n.Sh EXAMPLES");
+	assert_non_null(start);
+	start = strstr(start, "\n.Bd ");
+	assert_non_null(start);
+	start = strchr(start + 1, '\n');
+	assert_non_null(start);
+	end = strstr(start, "\n.Ed");
+	assert_non_null(end);
+	*end = '\0';
+	if (load_text(start, said) == -1)
+		fail_msg("%s", said);
+	assert_true(read_from(top, "etc/smtpd-stoken.conf", page) > 0);
+	if (load_text(page, said) == -1)
+		fail_msg("%s", said);
+	/* And with what it leaves as comments. */
+	for (start = page; (start = strstr(start, "\n#")) != NULL; start++)
+		if (start[2] != ' ')
+			start[1] = ' ';
+	if (load_text(page, said) == -1)
+		fail_msg("%s", said);
 }
 
 static int
@@ -335,6 +442,8 @@ main(void)
 	    cmocka_unit_test(test_macros),
 	    cmocka_unit_test(test_garbage),
 	    cmocka_unit_test(test_table),
+	    cmocka_unit_test(test_manual),
+	    cmocka_unit_test(test_examples),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -181,8 +181,9 @@ test_round_trip(void **state)
 	(void)state;
 	pair_open(&pair);
 	for (i = 0; i < 200; i++)
-		assert_int_equal(imsg_compose(&pair.a, (uint32_t)i, 7, 42, -1,
-				     "hello", 5), 1);
+		assert_int_equal(
+		    imsg_compose(&pair.a, (uint32_t)i, 7, 42, -1, "hello", 5),
+		    1);
 	built = imsg_create(&pair.a, 999, 0, 0, 0);
 	assert_int_equal(imsg_add(built, "more than was said", 18), 18);
 	imsg_close(&pair.a, built);
@@ -387,7 +388,7 @@ test_fd_not_allowed(void **state)
 static void
 send_fds(int socket, const int *fds, size_t count)
 {
-	struct iovec iov = {(void *)(uintptr_t)"", 1};
+	struct iovec iov = {(void *)(uintptr_t) "", 1};
 	char control[CMSG_SPACE(8 * sizeof(int))];
 	struct msghdr message;
 	struct cmsghdr *header;
