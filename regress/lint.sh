@@ -52,6 +52,7 @@ done 2>&1 | verdict "manual pages"
 if command -v cppcheck > /dev/null; then
 	cppcheck -q --enable=warning,portability --inline-suppr \
 	    --suppress=missingInclude --suppress=missingIncludeSystem \
+	    --suppress=getgrnamCalled --suppress=getpwnamCalled \
 	    --library=posix -I . -I compat/include -D__linux__ \
 	    lib imsg compat smtpd-stoken tokend lmtpd tokenctl 2>&1 |
 	    verdict cppcheck

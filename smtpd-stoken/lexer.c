@@ -41,9 +41,9 @@ struct definition {
 };
 
 struct lexer {
-	SLIST_HEAD(, source) sources;
-	SLIST_HEAD(, name) names; /* of files: lexemes point to them */
-	SLIST_HEAD(, definition) macros;
+	SLIST_HEAD(source_list, source) sources;
+	SLIST_HEAD(name_list, name) names; /* of files: lexemes point to them */
+	SLIST_HEAD(definition_list, definition) macros;
 	int depth;
 };
 

@@ -3,7 +3,7 @@
  * What a hijacked peer may write: octets on a channel, through framing, the
  * check and the decoder, up to the handler. The first octet picks who listens
  * to whom.
- * sources: imsg/channel.c imsg/messages.c imsg/imsg.c imsg/imsg-buffer.c lib/log.c
+ * sources: imsg/channel.c imsg/messages.c imsg/imsg.c imsg/imsg-socket.c imsg/imsg-buffer.c lib/log.c
  */
 #include <sys/types.h>
 #include <sys/socket.h>

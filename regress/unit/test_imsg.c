@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * imsg(3): framing, descriptors, limits, and what a hostile peer sends.
- * objects: imsg/imsg.o imsg/imsg-buffer.o
+ * objects: imsg/imsg.o imsg/imsg-socket.o imsg/imsg-buffer.o
  */
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <errno.h>
