@@ -414,6 +414,9 @@ channel_receive_one(struct channel *c)
 		if ((n = imsgbuf_read(&c->buf)) != 1)
 			return n;
 	}
+	/* What was read behind it makes no descriptor readable any more. */
+	if (n == 1)
+		event_active(&c->again, EV_READ, 1);
 	return n;
 }
 
@@ -442,5 +445,7 @@ channel_receive_within(struct channel *c, int milliseconds)
 		if ((n = imsgbuf_read(&c->buf)) != 1)
 			return n;
 	}
+	if (n == 1)
+		event_active(&c->again, EV_READ, 1);
 	return n;
 }
