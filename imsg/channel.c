@@ -231,13 +231,14 @@ channel_handle(struct channel *c, struct imsg *imsg)
 	union message m;
 	struct ibuf body;
 	const char *wrong;
-	int fd;
+	int fd, lost;
 
 	if (imsg_get_ibuf(imsg, &body) == -1)
 		ibuf_from_buffer(&body, NULL, 0);
 	fd = imsg_get_fd(imsg);
+	lost = imsg_fd_lost(imsg); /* our want of slots, not the peer's fault */
 	wrong = message_check(row, c->set.peer, c->set.self, phase_now,
-	    ibuf_size(&body), fd != -1);
+	    ibuf_size(&body), fd != -1 || lost);
 	if (wrong == NULL &&
 	    message_decode(row, &m, ibuf_data(&body), ibuf_size(&body)) == -1)
 		wrong = "malformed";
@@ -258,7 +259,11 @@ channel_handle(struct channel *c, struct imsg *imsg)
 	}
 	if (tracing)
 		trace(c, "<-", row->name, ibuf_size(&body), fd);
-	handler->function(c, &m, fd);
+	if (fd == -1 && lost && row->descriptor == DESCRIPTOR_ALWAYS)
+		log_warnx("%s from %s[%u] is left out: no descriptor was free",
+		    row->name, role_name(c->set.peer), c->set.instance);
+	else
+		handler->function(c, &m, fd);
 	return c->end == 0 ? 0 : -1;
 }
 

@@ -5,6 +5,7 @@
  * objects: out/libcommon.a
  */
 #include <sys/types.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <event.h>
@@ -319,6 +320,44 @@ it_says_when_it_has_drained(void **state)
 	close(pair[1]);
 }
 
+/* No free slot here is no fault of the peer: it is not complained of. */
+static void
+a_lost_descriptor_loses_one_message(void **state)
+{
+	union message m = {.session_open = {.session = 7}};
+	struct rlimit old, none;
+	struct channel *a, *b;
+	int pair[2];
+
+	(void)state;
+	pair_of(pair);
+	a = end_of(pair[0], ROLE_FRONTEND, ROLE_ENGINE, no_handlers, 0);
+	b = end_of(pair[1], ROLE_ENGINE, ROLE_FRONTEND, engine_handlers, 0);
+	assert_int_equal(
+	    channel_send(a, MSG_SESSION_OPEN, &m, open("/dev/null", O_RDONLY)),
+	    0);
+	assert_int_equal(channel_flush(a), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	none = old;
+	none.rlim_cur = 3;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	turn(2);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_int_equal(handled, 0);
+	assert_int_equal(gone, 0);
+	m.session_open.session = 8;
+	assert_int_equal(
+	    channel_send(a, MSG_SESSION_OPEN, &m, open("/dev/null", O_RDONLY)),
+	    0);
+	turn(3);
+	assert_int_equal(handled, 1);
+	assert_int_equal(last_session, 8);
+	assert_int_not_equal(last_fd, -1);
+	close(last_fd);
+	channel_close(a);
+	channel_close(b);
+}
+
 int
 main(void)
 {
@@ -331,6 +370,7 @@ main(void)
 	    cmocka_unit_test_setup(garbage_ends_it, setup),
 	    cmocka_unit_test_setup(a_queue_has_a_cap, setup),
 	    cmocka_unit_test_setup(it_says_when_it_has_drained, setup),
+	    cmocka_unit_test_setup(a_lost_descriptor_loses_one_message, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
