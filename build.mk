@@ -49,7 +49,7 @@ LIBS = out/libcommon.a $(LIBS_EVENT) $(LIBS_BASE) $(LIBS_SECCOMP)
 out/sbin/smtpd-stoken: $(PARENT_OBJS) out/libcommon.a
 	$(LINK) $(PARENT_OBJS) $(LIBS) $(LIBS_IDN) $(LIBS_CRYPTO)
 out/sbin/tokenctl: $(TOKENCTL_OBJS) out/libcommon.a
-	$(LINK) $(TOKENCTL_OBJS) $(LIBS) $(LIBS_CRYPTO) $(LIBS_CRYPT)
+	$(LINK) $(TOKENCTL_OBJS) $(LIBS) $(LIBS_IDN) $(LIBS_CRYPTO) $(LIBS_CRYPT)
 out/libexec/smtpd-stoken/frontend: $(FRONTEND_OBJS) out/libcommon.a
 	$(LINK) $(FRONTEND_OBJS) $(LIBS) $(LIBS_TLS)
 out/libexec/smtpd-stoken/engine: $(ENGINE_OBJS) out/libcommon.a

@@ -1,1 +1,13 @@
-TOKENCTL_OBJS =
+TOKENCTL_OBJS = \
+	tokenctl/backup.o \
+	tokenctl/encrypt.o \
+	tokenctl/fail.o \
+	tokenctl/output.o \
+	tokenctl/print.o \
+	tokenctl/request.o \
+	tokenctl/secret.o \
+	tokenctl/tokenctl.o \
+	tokenctl/verbs.o \
+	tokend/auth/saslprep.o \
+	tokend/auth/scheme.o \
+	tokend/auth/scram_key.o
