@@ -83,6 +83,12 @@ unit: all
 	@CC="$(CC)" CPPFLAGS="$(CPPFLAGS) $(DB_CFLAGS)" CFLAGS="$(CFLAGS) $(WARNINGS)" \
 	    LIBS="$(LIBS)" sh regress/unit/run.sh $(TESTS)
 
+# make sandbox: see regress/sandbox/run.sh.
+sandbox: out/libcommon.a
+	@CC="$(CC)" CPPFLAGS="$(CPPFLAGS) $(DB_CFLAGS)" CFLAGS="$(CFLAGS) $(WARNINGS)" \
+	    LIBS="$(LIBS)" LIBS_TLS="$(LIBS_TLS)" LIBS_DB="$(LIBS_DB)" \
+	    LIBS_CRYPT="$(LIBS_CRYPT)" sh regress/sandbox/run.sh
+
 # make check: everything. make check SANITIZE=1: with AddressSanitizer and
 # UndefinedBehaviorSanitizer, in a copy of the tree.
 check:

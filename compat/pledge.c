@@ -87,6 +87,7 @@ enum reaction {
 
 static struct {
 	bool pledged;
+	bool closed; /* seccomp(2) is out of reach: no further filter */
 	bool accept_only;
 	enum reaction reaction;
 	uint32_t promises;
@@ -114,6 +115,12 @@ int
 pledge_available(void)
 {
 	return seccomp_api_get() >= 3; /* KILL_PROCESS */
+}
+
+uint32_t
+pledge_held(void)
+{
+	return state.promises;
 }
 
 static bool
@@ -300,7 +307,10 @@ pledge(const char *promises, const char *execpromises)
 		errno = EINVAL;
 		return -1;
 	}
-	if (state.pledged && (wanted & ~state.promises) != 0) {
+	if (state.pledged && execpromises == NULL && wanted == state.promises)
+		return 0;
+	if (state.closed ||
+	    (state.pledged && (wanted & ~state.promises) != 0)) {
 		errno = EPERM;
 		return -1;
 	}
@@ -311,8 +321,9 @@ pledge(const char *promises, const char *execpromises)
 	    install(granted, !unbound) == -1)
 		return -1;
 #else
-	(void)unbound, (void)granted, (void)later;
+	(void)later, (void)unbound, granted = NARROW;
 #endif
+	state.closed = (granted & NARROW) == 0;
 	state.pledged = true;
 	state.promises = wanted;
 	return 0;

@@ -70,8 +70,9 @@ extern const size_t sandbox_nrules;
 int unveil_enforce(uint32_t promises, bool executes);
 int unveil_used(void);
 
-/* For sandbox_describe() and sandbox_prove(), in pledge.c. */
+/* For the others here, in pledge.c. */
 int pledge_available(void);
+uint32_t pledge_held(void); /* what is promised so far */
 void pledge_trap_and_exit(void);
 
 /*

@@ -169,13 +169,15 @@ allow_getpw(int ruleset)
 
 /*
  * Every ruleset denies moves and links between directories, even one that is
- * only about TCP, unless it says otherwise: lmtpd's tmp to new.
+ * only about TCP, unless it says otherwise: lmtpd's tmp to new. Who may not
+ * change names needs no exception, and could not open the directory for it.
  */
 static int
-allow_refer(int ruleset, uint64_t denied)
+allow_refer(int ruleset, uint64_t denied, uint32_t promises)
 {
-	return (denied & LL_REFER) != 0 ? 0
-					: allow_path(ruleset, "/", LL_REFER);
+	if ((denied & LL_REFER) != 0 || (promises & CPATH) == 0)
+		return 0;
+	return allow_path(ruleset, "/", LL_REFER);
 }
 
 static int
@@ -191,7 +193,7 @@ enforce(uint64_t files, uint64_t tcp, uint64_t scopes, uint32_t promises)
 		return errno == ENOMSG ? 0 : -1;
 	}
 	if (allow_rules(ruleset, files) == -1 ||
-	    allow_refer(ruleset, files) == -1 ||
+	    allow_refer(ruleset, files, promises) == -1 ||
 	    ((promises & GETPW) != 0 && files != 0 &&
 		allow_getpw(ruleset) == -1) ||
 	    ((promises & DNS) != 0 && tcp != 0 &&
@@ -210,6 +212,28 @@ files_to_deny(void)
 	return state.executes ? LL_EXECUTE : LL_ALL_FILES;
 }
 
+/*
+ * Who has promised "getpw" may read the user database whatever was unveiled.
+ * If the next pledge() takes that back, the rules are needed once more.
+ */
+static int
+lock(void)
+{
+#ifndef SANDBOX_VALGRIND
+	uint32_t getpw = pledge_held() & GETPW;
+
+	if (state.nrules > 0 &&
+	    enforce(files_to_deny(), 0, 0, getpw | CPATH) == -1)
+		return -1;
+	if (getpw != 0) {
+		state.locked = true;
+		return 0;
+	}
+#endif
+	forget_rules();
+	return 0;
+}
+
 int
 unveil(const char *path, const char *permissions)
 {
@@ -218,13 +242,7 @@ unveil(const char *path, const char *permissions)
 	if (path == NULL && permissions == NULL) {
 		if (state.locked)
 			return 0;
-#ifndef SANDBOX_VALGRIND
-		if (state.nrules > 0 &&
-		    enforce(files_to_deny(), 0, 0, NEVER) == -1)
-			return -1;
-#endif
-		forget_rules();
-		return 0;
+		return lock();
 	}
 	if (path == NULL || permissions == NULL || state.locked) {
 		errno = state.locked ? EPERM : EINVAL;
@@ -249,8 +267,8 @@ files_without_promise(uint32_t promises)
 int
 unveil_enforce(uint32_t promises, bool executes)
 {
-	bool lock = state.nrules > 0 && (promises & UNVEIL) == 0;
-	uint64_t files = lock ? files_to_deny() : 0, tcp = 0, scopes = 0;
+	bool last = state.nrules > 0 && (promises & UNVEIL) == 0;
+	uint64_t files = last ? files_to_deny() : 0, tcp = 0, scopes = 0;
 
 	if (!executes) {
 		uint64_t none = files_without_promise(promises);
@@ -265,10 +283,10 @@ unveil_enforce(uint32_t promises, bool executes)
 		state.no_files |= none != 0;
 		state.no_tcp |= tcp != 0 && (promises & DNS) == 0;
 		state.scoped = true;
-	} else if (enforce(files, tcp, scopes, NEVER) == -1) {
+	} else if (enforce(files, tcp, scopes, CPATH) == -1) {
 		return -1;
 	}
-	if (lock)
+	if (last)
 		forget_rules();
 	return 0;
 }
