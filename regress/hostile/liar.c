@@ -14,7 +14,6 @@
 #include <sys/socket.h>
 
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +26,6 @@
 #define NONSENSE_ROUNDS 60
 
 static struct victim victim;
-static unsigned int lies, replies;
 
 /* The static edges: who may talk to whom. */
 static const enum role edges[][2] = {
@@ -74,78 +72,6 @@ judge(const struct message_row *row, const union message *m)
 {
 	if (grants(row, m))
 		fail("%s granted to a liar", row->name);
-}
-
-void
-liar_say(struct liar *l, uint32_t type, const void *body, size_t size, int fd)
-{
-	lies++;
-	if (imsg_compose(&l->buf, type, 0, 0, fd, body, size) != 1) {
-		if (fd != -1)
-			close(fd);
-		return;
-	}
-	(void)imsgbuf_flush(&l->buf);
-}
-
-void
-liar_write(struct liar *l, const void *data, size_t size)
-{
-	lies++;
-	(void)!send(l->buf.fd, data, size, MSG_NOSIGNAL);
-}
-
-/* One reply: it must be one that the victim may give. */
-static void
-hear(struct liar *l, struct imsg *imsg,
-    void (*judged)(const struct message_row *, const union message *))
-{
-	const struct message_row *row = message_find(imsg_get_type(imsg));
-	struct ibuf body;
-	const char *wrong;
-	union message m;
-	int fd = imsg_get_fd(imsg);
-
-	replies++;
-	if (imsg_get_ibuf(imsg, &body) == -1)
-		fail("a reply without a body");
-	wrong = message_check(row, victim.role, l->role, PHASE_RUNNING,
-	    ibuf_size(&body), fd != -1);
-	if (wrong != NULL ||
-	    message_decode(row, &m, ibuf_data(&body), ibuf_size(&body)) == -1)
-		fail("reply 0x%x: %s", imsg_get_type(imsg), wrong);
-	judged(row, &m);
-	if (fd != -1)
-		close(fd);
-	l->replies++;
-}
-
-void
-liar_listen(struct liar *l, int milliseconds,
-    void (*judged)(const struct message_row *, const union message *))
-{
-	struct pollfd pfd = {.fd = l->buf.fd, .events = POLLIN};
-	struct imsg imsg;
-
-	for (;;) {
-		while (imsg_get(&l->buf, &imsg) > 0) {
-			hear(l, &imsg, judged);
-			imsg_free(&imsg);
-		}
-		if (poll(&pfd, 1, milliseconds) != 1)
-			return;
-		if (imsgbuf_read(&l->buf) != 1) {
-			l->closed = 1;
-			return;
-		}
-	}
-}
-
-void
-liar_end(struct liar *l)
-{
-	close(l->buf.fd);
-	imsgbuf_clear(&l->buf);
 }
 
 static void
@@ -318,9 +244,10 @@ broken_frames(enum role role)
 {
 	static const struct imsg_hdr headers[] = {{0x0500, 0, 0, 0},
 	    {0x0500, 15, 0, 0}, {0x0500, 0x3fffffff, 0, 0},
-	    {0x0500, MESSAGE_MAX + 1, 0, 0}};
-	static const uint32_t unknown[] = {0, 0x7fff, 0xffff, 0x0050, 0x053f,
-	    0x10000, UINT32_MAX};
+
+	    {0x0500, MESSAGE_MAX + sizeof(struct imsg_hdr) + 1, 0, 0}};
+	static const uint32_t unknown[] = {
+	    0, 0x7fff, 0xffff, 0x0050, 0x053f, 0x10000, UINT32_MAX};
 	struct liar l;
 	size_t i;
 
@@ -425,7 +352,7 @@ main(int argc, char *argv[])
 		fail("%s died", argv[2]);
 	if (victim_stop(&victim) != 0)
 		fail("%s does not end in order", argv[2]);
-	printf("%s: %u lies, %u replies, %u complaints\n", argv[2], lies,
-	    replies, victim.complaints);
+	printf("%s: %u lies, %u replies, %u complaints\n", argv[2], liar_lies,
+	    liar_replies, victim.complaints);
 	return 0;
 }

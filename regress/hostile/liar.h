@@ -13,6 +13,12 @@
 #include "imsg/imsg.h"
 #include "imsg/messages.h"
 
+/* The key of the tickets that the victim is told. */
+#define TICKET_KEY      \
+	{               \
+		1, 2, 3 \
+	}
+
 struct victim {
 	enum role role;
 	pid_t pid;
@@ -24,14 +30,17 @@ struct victim {
 /* A liar's end of a channel to the victim. */
 struct liar {
 	enum role role;
+	enum role victim;
 	struct imsgbuf buf;
 	unsigned int replies;
 	int closed;
 };
 
+extern unsigned int liar_lies, liar_replies; /* sent and heard in all */
+
 /* Starts libexec/program of a role, wires it, waits until it is READY. */
-void victim_start(struct victim *, enum role, const char *libexec,
-    const char *dir);
+void
+victim_start(struct victim *, enum role, const char *libexec, const char *dir);
 /* Gives it a fresh channel to a peer of this role. */
 void victim_join(struct victim *, struct liar *, enum role);
 /* Reads what it says to its parent, for so many milliseconds. */
@@ -53,8 +62,10 @@ void liar_write(struct liar *, const void *, size_t);
 void liar_listen(struct liar *, int milliseconds,
     void (*judge)(const struct message_row *, const union message *));
 void liar_end(struct liar *);
+/* Sends a message that fits its row. */
+void liar_tell(struct liar *, uint16_t number, const union message *);
 
-__attribute__((noreturn, format(printf, 1, 2))) void fail(
-    const char *format, ...);
+__attribute__((noreturn, format(printf, 1, 2))) void
+fail(const char *format, ...);
 
 #endif

@@ -124,8 +124,7 @@ in(const char *dir, const char *name)
 static int
 give_setting(void *context, uint16_t number, struct bytes value)
 {
-	union message m = {
-	    .setup_setting = {.number = number, .value = value}};
+	union message m = {.setup_setting = {.number = number, .value = value}};
 
 	tell(context, MSG_SETUP_SETTING, &m, -1);
 	return 0;
@@ -192,7 +191,7 @@ open_file(const char *dir, const char *name)
 static void
 tell_extras(struct victim *v, const char *dir)
 {
-	static const uint8_t key[32] = {1, 2, 3};
+	static const uint8_t key[32] = TICKET_KEY;
 	union message m;
 
 	memset(&m, 0, sizeof(m));
@@ -267,8 +266,8 @@ commit(struct victim *v)
 }
 
 void
-victim_start(struct victim *v, enum role role, const char *libexec,
-    const char *dir)
+victim_start(
+    struct victim *v, enum role role, const char *libexec, const char *dir)
 {
 	int pair[2];
 
@@ -292,6 +291,7 @@ victim_join(struct victim *v, struct liar *liar, enum role role)
 
 	memset(liar, 0, sizeof(*liar));
 	liar->role = role;
+	liar->victim = v->role;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1)
 		fail("socketpair");
 	tell_peer(v, role, pair[1]);

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Stands where a role's executable should be, and lies to the parent. When a
+ * file `lie` lies beside it, it is taken away, and what it says is done once;
+ * else the real executable (the same name with `.real`) runs. Lies: junk,
+ * type NUMBER, exit STATUS, hang.
+ */
+#include <sys/types.h>
+#include <sys/socket.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "imsg/imsg.h"
+#include "imsg/messages.h"
+
+#define PARENT 3
+
+static struct imsgbuf buf;
+
+/* Any message with every field empty or 0. */
+static void
+say(uint16_t number)
+{
+	static uint8_t body[MESSAGE_MAX];
+	const struct message_row *row = message_find(number);
+
+	(void)imsg_compose(
+	    &buf, number, 0, 0, -1, body, row == NULL ? 1 : row->shortest);
+	(void)imsgbuf_flush(&buf);
+}
+
+static void
+drain(void)
+{
+	struct imsg imsg;
+
+	while (imsgbuf_read(&buf) == 1)
+		while (imsg_get(&buf, &imsg) > 0)
+			imsg_free(&imsg);
+	exit(1);
+}
+
+static void
+lie(const char *what)
+{
+	static char junk[5000];
+
+	imsgbuf_init(&buf, PARENT);
+	imsgbuf_allow_fdpass(&buf);
+	imsgbuf_set_maxsize(&buf, MESSAGE_MAX);
+	if (strncmp(what, "junk", 4) == 0) {
+		memset(junk, 0xff, sizeof(junk));
+		(void)!write(PARENT, junk, sizeof(junk));
+	} else if (strncmp(what, "type ", 5) == 0)
+		say((uint16_t)strtoul(what + 5, NULL, 0));
+	else if (strncmp(what, "exit ", 5) == 0)
+		exit(atoi(what + 5));
+	else if (strncmp(what, "hang", 4) == 0)
+		for (;;)
+			pause();
+	drain();
+}
+
+int
+main(int argc, char *argv[])
+{
+	char path[1024], what[64] = "";
+	FILE *file;
+
+	(void)argc;
+	(void)snprintf(path, sizeof(path), "%s.lie", argv[0]);
+	if ((file = fopen(path, "r")) != NULL && unlink(path) == 0 &&
+	    fgets(what, sizeof(what), file) != NULL)
+		lie(what);
+	(void)snprintf(path, sizeof(path), "%s.real", argv[0]);
+	(void)execv(path, argv);
+	return 1;
+}
