@@ -399,12 +399,23 @@ wait_for(int fd, short what, int milliseconds)
 }
 
 int
+channel_hung_up(const struct channel *c)
+{
+	struct pollfd pfd = {.fd = c->buf.fd, .events = 0};
+
+	return poll(&pfd, 1, 0) == 1 && (pfd.revents & POLLHUP) != 0;
+}
+
+int
 channel_flush(struct channel *c)
 {
-	while (imsgbuf_queued_bytes(&c->buf) > 0)
-		if (wait_for(c->buf.fd, POLLOUT, FLUSH_WAIT) == -1 ||
-		    imsgbuf_write(&c->buf) == -1)
+	while (imsgbuf_queued_bytes(&c->buf) > 0) {
+		if (imsgbuf_write(&c->buf) == -1)
 			return -1;
+		if (imsgbuf_queued_bytes(&c->buf) > 0 &&
+		    wait_for(c->buf.fd, POLLOUT, FLUSH_WAIT) == -1)
+			return -1;
+	}
 	return 0;
 }
 

@@ -79,6 +79,9 @@ int channel_send(
  */
 int channel_full(const struct channel *);
 
+/* Has the peer closed its end, though that was not read yet? Asks the kernel. */
+int channel_hung_up(const struct channel *);
+
 /* Octets queued. */
 size_t channel_queued(const struct channel *);
 

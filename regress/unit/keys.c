@@ -59,6 +59,7 @@ key_file(EVP_PKEY *key, const char *pass_phrase)
 	assert(ok == 1);
 	ok = fflush(file);
 	assert(ok == 0);
+	rewind(file);
 	fd = dup(fileno(file));
 	fclose(file);
 	assert(fd != -1);
@@ -75,7 +76,7 @@ octets_file(const void *octets, size_t length)
 	assert(file != NULL);
 	wrote = fwrite(octets, 1, length, file);
 	assert(wrote == length);
-	fflush(file);
+	rewind(file);
 	fd = dup(fileno(file));
 	fclose(file);
 	return fd;

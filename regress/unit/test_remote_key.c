@@ -237,6 +237,7 @@ test_facts(void **state)
 	(void)state;
 	pair_open(&pair, KEYS, "c.example", 2, TLS_PROTOCOL_TLSv1_3);
 	assert_int_equal(pair_shake(&pair), 0);
+	assert_true(tls_hook_established(pair.server_ssl));
 	tls_hook_facts(pair.server_ssl, &facts);
 	assert_string_equal(facts.version, "TLSv1.3");
 	assert_string_equal(facts.cipher, "TLS_AES_256_GCM_SHA384");
@@ -258,6 +259,28 @@ test_facts(void **state)
 	assert_int_equal(facts.exporter_length, 0);
 	check_endpoint(&pair, &facts);
 	pair_close(&pair);
+}
+
+/* tls_handshake(3) takes an end in mid-handshake for success: we must not. */
+static void
+test_truncated_handshake(void **state)
+{
+	static const uint8_t close_notify[] = {21, 3, 3, 0, 2, 1, 0};
+	struct pair pair;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		pair_open(&pair, 1, "a.example", 0, TLS_PROTOCOLS_DEFAULT);
+		(void)tls_handshake(pair.server);
+		if (i == 1)
+			(void)write(
+			    pair.fds[1], close_notify, sizeof(close_notify));
+		shutdown(pair.fds[1], SHUT_WR);
+		(void)tls_handshake(pair.server);
+		assert_false(tls_hook_established(pair.server_ssl));
+		pair_close(&pair);
+	}
 }
 
 /* A dead signer fails the handshake and nothing else. */
@@ -332,6 +355,7 @@ main(void)
 	    cmocka_unit_test(test_certificates),
 	    cmocka_unit_test(test_default_certificate),
 	    cmocka_unit_test(test_facts),
+	    cmocka_unit_test(test_truncated_handshake),
 	    cmocka_unit_test(test_dead_signer),
 	    cmocka_unit_test(test_self_test),
 	    cmocka_unit_test(test_context_outlives_reload),

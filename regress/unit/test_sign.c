@@ -345,7 +345,9 @@ test_reload(void **state)
 	assert_ptr_equal(load(&small, p256, NULL, &error), first);
 	second = load(&small, rsa2048, NULL, &error);
 	assert_non_null(keyring_find(&small, at(1)->name));
-	keyring_finish(&small);
+	keyring_drop(&small, 1);
+	assert_non_null(keyring_find(&small, at(1)->name));
+	keyring_drop(&small, 0);
 	assert_null(keyring_find(&small, at(1)->name));
 	assert_ptr_equal(keyring_find(&small, at(0)->name), first);
 	assert_ptr_equal(keyring_find(&small, at(2)->name), second);

@@ -144,6 +144,12 @@ tls_hook_pending(const struct ssl_st *ssl)
 #endif
 }
 
+int
+tls_hook_established(const struct ssl_st *ssl)
+{
+	return SSL_is_init_finished(ssl);
+}
+
 /* The name of the group of the key exchange, for Received. */
 static const char *
 group_name(SSL *ssl)

@@ -36,6 +36,12 @@ struct ssl_st *tls_hook_last(void);
 /* Octets wait inside the connection, of which poll(2) knows nothing. */
 int tls_hook_pending(const struct ssl_st *);
 
+/*
+ * Is the handshake really done? tls_handshake(3) also returns 0 when the
+ * client closes in the middle of it.
+ */
+int tls_hook_established(const struct ssl_st *);
+
 /* A connection after its handshake; names are those of IANA. */
 struct tls_facts {
 	const char *version; /* "TLSv1.3" */

@@ -1,2 +1,2 @@
-SIGN_OBJS = tokend/sign/block.o tokend/sign/keyname.o tokend/sign/keyring.o \
+SIGN_OBJS = tokend/sign/main.o tokend/sign/block.o tokend/sign/keyname.o tokend/sign/keyring.o \
 	tokend/sign/refusals.o tokend/sign/signer.o

@@ -22,8 +22,8 @@ keyring_init(struct keyring *ring)
 }
 
 /*
- * pread, since another process may share the descriptor's offset. The buffer
- * has its final size from the start: a realloc would leave copies behind.
+ * The buffer has its final size from the start: a realloc would leave copies
+ * behind.
  */
 static uint8_t *
 read_file(int fd, size_t *length, const char **error)
@@ -36,8 +36,7 @@ read_file(int fd, size_t *length, const char **error)
 		return NULL;
 	}
 	for (*length = 0; *length < KEY_FILE_MAX; *length += (size_t)got) {
-		got = pread(
-		    fd, file + *length, KEY_FILE_MAX - *length, (off_t)*length);
+		got = read(fd, file + *length, KEY_FILE_MAX - *length);
 		if (got <= 0)
 			break;
 	}
@@ -229,12 +228,12 @@ keyring_begin(struct keyring *ring)
 }
 
 void
-keyring_finish(struct keyring *ring)
+keyring_drop(struct keyring *ring, unsigned age)
 {
 	struct key *key, *next;
 
 	TAILQ_FOREACH_SAFE (key, &ring->keys, entry, next) {
-		if (key->generation == ring->generation)
+		if (ring->generation - key->generation <= age)
 			continue;
 		TAILQ_REMOVE(&ring->keys, key, entry);
 		key_free(key);

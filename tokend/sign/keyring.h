@@ -39,8 +39,8 @@ struct keyring {
 void keyring_init(struct keyring *);
 
 /*
- * Reads a PEM private key (PKCS#8 or traditional form) from a file's start
- * through its descriptor, and leaves the descriptor open. RSA of 2048 to 4096
+ * Reads a PEM private key (PKCS#8 or traditional form) from a freshly opened
+ * file, and leaves the descriptor open. RSA of 2048 to 4096
  * bits, EC P-256 and P-384. A key that is there already is kept and counted to
  * the present generation. Returns the key; NULL with a reason for the log
  * (never containing key material) in error.
@@ -52,11 +52,12 @@ struct key *
 keyring_find(const struct keyring *, const uint8_t name[KEY_NAME_LENGTH]);
 
 /*
- * A reload: keys loaded after keyring_begin belong to the new configuration;
- * keyring_finish drops all that belong to older ones only.
+ * A reload: keys loaded after keyring_begin belong to the new configuration.
+ * keyring_drop drops all that belong to no configuration but such as are more
+ * than `age` older than the newest.
  */
 void keyring_begin(struct keyring *);
-void keyring_finish(struct keyring *);
+void keyring_drop(struct keyring *, unsigned age);
 
 /* Wipes and frees everything. */
 void keyring_clear(struct keyring *);
