@@ -90,12 +90,15 @@ else
 	skip "sysusers.d: systemd-sysusers is not installed"
 fi
 
-"$python" -B regress/config/fail2ban.py > "$base/said" 2>&1
-status=$?
-cat "$base/said"
-passed=$((passed + $(grep -c '^ok ' "$base/said")))
-failed=$((failed + $(grep -c '^FAIL ' "$base/said")))
-[ $status -eq 0 ] || grep -q '^FAIL ' "$base/said" || failed=$((failed + 1))
+for script in pictures fail2ban; do
+	"$python" -B regress/config/$script.py > "$base/said" 2>&1
+	status=$?
+	cat "$base/said"
+	passed=$((passed + $(grep -c '^ok ' "$base/said")))
+	failed=$((failed + $(grep -c '^FAIL ' "$base/said")))
+	[ $status -eq 0 ] || grep -q '^FAIL ' "$base/said" ||
+	    failed=$((failed + 1))
+done
 command -v fail2ban-regex > /dev/null || skip "fail2ban-regex is not installed"
 
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: ISC
+"""README.md and smtpd-stoken(8) against the tables of smtpd-stoken/roles.c."""
+import pathlib
+import re
+import sys
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+ROLE = re.compile(
+    r'\{ROLE_(\w+),\s*"([\w-]+)",\s*USER_(\w+),\s*(\d),\s*\d,')
+EDGE = re.compile(r"\{ROLE_(\w+), ROLE_(\w+), EDGE_")
+USERS = {"NETWORK": "_smtpdst", "TOKENS": "_tokend", "MAIL": "of the mail"}
+failed = 0
+
+
+def say(good, what):
+    global failed
+    print("%s %s" % ("ok  " if good else "FAIL", what))
+    failed += not good
+
+
+def main():
+    source = (TOP / "smtpd-stoken/roles.c").read_text()
+    readme = (TOP / "README.md").read_text()
+    manual = (TOP / "smtpd-stoken/smtpd-stoken.8").read_text()
+    roles = {m[0]: m for m in ROLE.findall(source)}
+    say(len(roles) > 5, "roles.c has its table")
+    for _, program, user, chroot in roles.values():
+        row = re.search(r"^\| `%s`[^|]*\|([^|]*)\|" % program, readme, re.M)
+        where = row.group(1) if row else ""
+        say(USERS[user] in where, "README: %s runs as %s" % (program,
+            USERS[user]))
+        say(("chroot" in where) == (chroot == "1"),
+            "README: chroot of %s" % program)
+        row = re.search(r"^\.It %s Ta (.*?)(?=\n\.It|\n\.El)" % program,
+            manual, re.M | re.S)
+        where = row.group(1) if row else ""
+        say(where.startswith(USERS[user]), "smtpd-stoken(8): %s runs as %s"
+            % (program, USERS[user]))
+        say(("chroot" in where) == (chroot == "1"),
+            "smtpd-stoken(8): chroot of %s" % program)
+    for a, b in EDGE.findall(source):
+        if a not in roles or b not in roles:
+            continue  # a process that is yet to come
+        line = "%s - %s" % (roles[a][1], roles[b][1])
+        say(line in readme, "README: channel %s" % line)
+    known = {m[1] for m in roles.values()}
+    for program in re.findall(r"^\| `([\w-]+)`", readme, re.M):
+        say(program in known, "README: %s is a program" % program)
+    for path in re.findall(r"`((?:[a-z_-]+/)+[\w.-]*)`", readme +
+            (TOP / "HACKING.md").read_text()):
+        if path.startswith(("share/", "new/")):
+            continue
+        places = [TOP, TOP / "smtpd-stoken"]
+        say(any((p / path).exists() for p in places) or
+            "NAME" in path, "%s is there" % path)
+    say(len(readme.splitlines()) <= 150, "README: at most 150 lines")
+
+
+main()
+sys.exit(failed > 0)
