@@ -70,8 +70,9 @@ world_tls_answer(struct world *world, int number)
 }
 
 static inline void
-world_start_tls(void *owner)
+world_start_tls(void *owner, const char *reply, size_t length)
 {
+	world_reply(owner, reply, length);
 	world_ask(owner, world_tls_answer, 0);
 }
 
@@ -339,8 +340,9 @@ world_new(enum smtp_listener listener, int deferred)
 		listener == SMTP_LISTENER_SOCKET ? "" : "192.0.2.7", world);
 	if (world->session == NULL)
 		abort();
-	smtp_greet(
-	    world->session, listener == SMTP_LISTENER_SMTPS ? &tls : NULL, 0);
+	if (listener == SMTP_LISTENER_SMTPS)
+		smtp_set_tls(world->session, &tls);
+	smtp_greet(world->session, 0);
 	return world;
 }
 

@@ -713,7 +713,7 @@ ends_of_sessions(void **state)
 	world_free(world);
 	world = world_new(SMTP_LISTENER_SMTPS, 0);
 	world->output_length = 0;
-	smtp_greet(world->session, NULL, 1); /* F-114 */
+	smtp_greet(world->session, 1); /* F-114 */
 	assert_memory_equal(world->output, "554 mx.a.example ", 17);
 	assert_int_equal(world->closed, 1);
 	world_feed(world, "NOOP\r\n", 6);

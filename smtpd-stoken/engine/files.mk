@@ -24,4 +24,13 @@ SMTP_OBJS = \
 	smtpd-stoken/engine/smtp/session.o \
 	smtpd-stoken/engine/smtp/trace.o \
 	smtpd-stoken/engine/smtp/transaction.o
-ENGINE_OBJS = $(SMTP_OBJS)
+ENGINE_OBJS = $(SMTP_OBJS) \
+	smtpd-stoken/engine/actions.o \
+	smtpd-stoken/engine/configuration.o \
+	smtpd-stoken/engine/engine.o \
+	smtpd-stoken/engine/files.o \
+	smtpd-stoken/engine/session.o \
+	smtpd-stoken/engine/session_io.o \
+	smtpd-stoken/engine/shutdown.o \
+	smtpd-stoken/engine/tokend.o \
+	smtpd-stoken/engine/transfer.o

@@ -8,14 +8,15 @@
 int
 command_starttls(struct smtp_session *session, const char *text, size_t length)
 {
+	static const char ready[] = "220 2.0.0 Ready to start TLS\r\n";
+
 	(void)text;
 	(void)length;
 	if (session->tls.active) {
 		smtp_refusal_reply(session, &refusal_sequence);
 		return 1;
 	}
-	smtp_reply(session, 220, "2.0.0", "Ready to start TLS");
 	session->waiting = WAIT_TLS;
-	session->actions->start_tls(session->owner);
+	session->actions->start_tls(session->owner, ready, sizeof(ready) - 1);
 	return 1;
 }

@@ -55,3 +55,10 @@ smtp_mechanisms(const struct smtp_session *session, char *out, size_t size)
 	}
 	return strlen(out);
 }
+
+int
+smtp_offers_plus(const struct smtp_session *session)
+{
+	return (session->settings->mechanisms & SMTP_AUTH_SCRAM_SHA_256_PLUS) &&
+	    session->tls.binding;
+}

@@ -108,3 +108,14 @@ smtp_verdict_refusal(
 		verdict = SMTP_REFUSED;
 	return &verdicts[verdict];
 }
+
+const char *
+smtp_verdict_status(const struct smtp_session *session,
+    enum smtp_verdict verdict, const char **text)
+{
+	const struct smtp_refusal *refusal;
+
+	refusal = smtp_verdict_refusal(session, verdict);
+	*text = refusal->text;
+	return refusal->enhanced;
+}

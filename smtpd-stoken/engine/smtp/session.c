@@ -47,10 +47,14 @@ smtp_close(struct smtp_session *session, const char *reason)
 }
 
 void
-smtp_greet(struct smtp_session *session, const struct smtp_tls *tls, int early)
+smtp_set_tls(struct smtp_session *session, const struct smtp_tls *tls)
 {
-	if (tls != NULL)
-		session->tls = *tls;
+	session->tls = *tls;
+}
+
+void
+smtp_greet(struct smtp_session *session, int early)
+{
 	if (early) { /* F-114 */
 		smtp_reply(session, 554, NULL,
 		    "%s refuses a client that speaks before the greeting",
@@ -92,6 +96,27 @@ smtp_timeout(struct smtp_session *session)
 	say_421(session, "4.4.2", "Timeout, closing", "timeout");
 }
 
+void
+smtp_restarted(struct smtp_session *session)
+{
+	say_421(session, "4.3.0", "Interrupted, connect again", "restarted");
+}
+
+void
+smtp_checks_lost(struct smtp_session *session)
+{
+	struct smtp_auth_answer answer = {.outcome = SMTP_AUTH_TEMPORARY};
+	struct smtp_transaction *transaction;
+	size_t i;
+
+	smtp_on_auth(session, &answer);
+	smtp_on_sender(session, SMTP_TEMPORARY);
+	smtp_on_token(session, SMTP_TEMPORARY, NULL);
+	transaction = session->transaction;
+	for (i = 0; transaction != NULL && i < transaction->count; i++)
+		smtp_on_recipient(session, (unsigned int)i, SMTP_TEMPORARY);
+}
+
 /* F-64: nothing that was said in clear counts. */
 void
 smtp_on_tls(struct smtp_session *session, const struct smtp_tls *tls)
@@ -111,6 +136,12 @@ int
 smtp_stalled(const struct smtp_session *session)
 {
 	return session->stalled;
+}
+
+int
+smtp_is_waiting(const struct smtp_session *session)
+{
+	return session->waiting != WAIT_NONE || smtp_outstanding(session);
 }
 
 int

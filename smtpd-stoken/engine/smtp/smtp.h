@@ -119,7 +119,11 @@ struct smtp_recipient_check {
  */
 struct smtp_actions {
 	void (*reply)(void *owner, const char *text, size_t length);
-	void (*start_tls)(void *owner); /* smtp_on_tls */
+	/*
+	 * The reply goes out as the last thing in clear, behind those before
+	 * it. smtp_on_tls
+	 */
+	void (*start_tls)(void *owner, const char *reply, size_t length);
 	/* mechanism NULL: goes on; response NULL: none given. smtp_on_auth */
 	void (*auth)(void *owner, const char *mechanism,
 	    const uint8_t *response, size_t length);
@@ -154,11 +158,12 @@ smtp_session_new(const struct smtp_settings *, const struct smtp_actions *,
 void smtp_session_free(struct smtp_session *);
 
 /*
- * smtp_greet: says the greeting. tls is NULL when there is none (yet); early
- * is true when the client has spoken already (F-114: 554 and close).
+ * smtp_set_tls: there is TLS from the start. smtp_greet: says the greeting;
+ * early is true when the client has spoken already (F-114: 554 and close).
  * smtp_refuse: 421 4.7.0 in its place.
  */
-void smtp_greet(struct smtp_session *, const struct smtp_tls *, int early);
+void smtp_set_tls(struct smtp_session *, const struct smtp_tls *);
+void smtp_greet(struct smtp_session *, int early);
 void smtp_refuse(struct smtp_session *);
 
 /*
@@ -185,12 +190,26 @@ void smtp_on_token(struct smtp_session *, enum smtp_verdict, const char *token);
 /* The open message cannot be kept: what is still sent of it is thrown away. */
 void smtp_message_lost(struct smtp_session *, enum smtp_verdict);
 
+/*
+ * Who checks logins, senders, recipients and tokens is gone: what is asked of
+ * it and not answered yet fails for now (454, 451).
+ */
+void smtp_checks_lost(struct smtp_session *);
+
 /* smtp_shutdown: 421 4.3.2; smtp_timeout: 421 4.4.2. Both close. */
 void smtp_shutdown(struct smtp_session *);
 void smtp_timeout(struct smtp_session *);
 
+/* smtp_restarted: 421 4.3.0, since a login is forgotten. Closes. */
+void smtp_restarted(struct smtp_session *);
+
 int smtp_in_transfer(const struct smtp_session *); /* DATA to its reply */
+int smtp_is_waiting(const struct smtp_session *); /* for any answer */
 int smtp_closed(const struct smtp_session *);
+/* Whether AUTH has offered a mechanism with channel binding. */
+int smtp_offers_plus(const struct smtp_session *);
+/* Whether the answer to a RCPT is awaited. */
+int smtp_recipient_is_pending(const struct smtp_session *, unsigned int number);
 enum smtp_login smtp_login(const struct smtp_session *);
 const char *smtp_identity(const struct smtp_session *); /* "" */
 const char *smtp_sender(const struct smtp_session *); /* "" or Mailbox */
@@ -201,5 +220,9 @@ size_t smtp_accepted(const struct smtp_session *);
 /* The nth accepted recipient, as written; number is that of its check. */
 const char *
 smtp_recipient(const struct smtp_session *, size_t n, unsigned int *number);
+
+/* The enhanced code and text of a verdict's refusal, for the log. */
+const char *smtp_verdict_status(
+    const struct smtp_session *, enum smtp_verdict, const char **text);
 
 #endif

@@ -67,6 +67,16 @@ smtp_outstanding(const struct smtp_session *session)
 	return transaction != NULL && transaction->replied < transaction->count;
 }
 
+int
+smtp_recipient_is_pending(
+    const struct smtp_session *session, unsigned int number)
+{
+	const struct smtp_transaction *transaction = session->transaction;
+
+	return transaction != NULL && number < transaction->count &&
+	    transaction->recipients[number].state == RECIPIENT_PENDING;
+}
+
 const char *
 smtp_sender(const struct smtp_session *session)
 {

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "smtpd-stoken/engine/configuration.h"
+
+/* As many as the octets of COMMIT_GRANT can speak of. */
+#define RECIPIENTS_MAX 1000
+
+static const struct {
+	const char *name;
+	unsigned int bit;
+} mechanisms[] = {
+    {"scram-sha-256-plus", SMTP_AUTH_SCRAM_SHA_256_PLUS},
+    {"scram-sha-256", SMTP_AUTH_SCRAM_SHA_256},
+    {"plain", SMTP_AUTH_PLAIN},
+    {"login", SMTP_AUTH_LOGIN},
+};
+
+static unsigned int
+mechanism_bits(const struct text_list *list)
+{
+	unsigned int bits = 0;
+	size_t i, j;
+
+	for (i = 0; i < list->count; i++)
+		for (j = 0; j < sizeof(mechanisms) / sizeof(mechanisms[0]); j++)
+			if (strcasecmp(list->items[i], mechanisms[j].name) == 0)
+				bits |= mechanisms[j].bit;
+	return bits;
+}
+
+static char *
+copy(const char *text)
+{
+	return strdup(text != NULL ? text : "localhost");
+}
+
+struct configuration *
+configuration_new(const struct settings *settings)
+{
+	struct configuration *c;
+
+	if ((c = calloc(1, sizeof(*c))) == NULL)
+		return NULL;
+	c->references = 1;
+	c->hostname = copy(settings->hostname);
+	c->domain =
+	    copy(settings->domains.count > 0 ? settings->domains.items[0]
+					     : settings->hostname);
+	if (c->hostname == NULL || c->domain == NULL) {
+		configuration_release(c);
+		return NULL;
+	}
+	c->smtp.hostname = c->hostname;
+	c->smtp.domain = c->domain;
+	c->smtp.message_size = settings->limit_message_size;
+	c->smtp.recipients = RECIPIENTS_MAX;
+	if (settings->limit_recipients > 0 &&
+	    settings->limit_recipients < RECIPIENTS_MAX)
+		c->smtp.recipients = (unsigned int)settings->limit_recipients;
+	c->smtp.mechanisms = mechanism_bits(&settings->mechanisms);
+	c->smtp.tokens = settings->tokens != 0;
+	c->smtp.normalize = settings->bare_newline_normalize != 0;
+	c->smtp.show_client = settings->received_client_show != 0;
+	c->timeout_command = (int64_t)settings->timeout_command * 1000;
+	c->timeout_data = (int64_t)settings->timeout_data * 1000;
+	c->timeout_shutdown = (uint32_t)settings->timeout_shutdown;
+	return c;
+}
+
+struct configuration *
+configuration_hold(struct configuration *c)
+{
+	c->references++;
+	return c;
+}
+
+void
+configuration_release(struct configuration *c)
+{
+	if (c == NULL || --c->references > 0)
+		return;
+	free(c->hostname);
+	free(c->domain);
+	free(c);
+}

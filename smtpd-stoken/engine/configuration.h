@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef ENGINE_CONFIGURATION_H
+#define ENGINE_CONFIGURATION_H
+
+#include <stdint.h>
+
+#include "lib/settings.h"
+#include "smtpd-stoken/engine/smtp/smtp.h"
+
+/*
+ * The settings as sessions need them. A session keeps those it began with,
+ * so that a reload changes nothing under it; the last one to go frees them.
+ */
+struct configuration {
+	struct smtp_settings smtp;
+	int64_t timeout_command, timeout_data; /* milliseconds; 0: never */
+	uint32_t timeout_shutdown; /* seconds */
+	unsigned long references;
+	char *hostname, *domain;
+};
+
+/* Returns NULL when there is no memory; the caller holds the reference. */
+struct configuration *configuration_new(const struct settings *);
+struct configuration *configuration_hold(struct configuration *);
+void configuration_release(struct configuration *); /* NULL is allowed */
+
+#endif

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "imsg/channel.h"
+#include "lib/log.h"
+#include "lib/process.h"
+#include "smtpd-stoken/engine/tokend.h"
+#include "smtpd-stoken/engine/transfer.h"
+
+static void
+make_id(char out[MESSAGE_ID_LENGTH + 1])
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "abcdefghijklmnopqrstuvwxyz0123456789";
+	uint8_t octets[4 * MESSAGE_ID_LENGTH];
+	size_t i, n = 0;
+
+	while (n < MESSAGE_ID_LENGTH) {
+		arc4random_buf(octets, sizeof(octets));
+		for (i = 0; i < sizeof(octets) && n < MESSAGE_ID_LENGTH; i++)
+			if (octets[i] < 248) /* 4 * 62: all are as likely */
+				out[n++] = letters[octets[i] % 62];
+	}
+	out[n] = '\0';
+}
+
+static void
+release(struct transfer *t)
+{
+	t->session->transfer = NULL;
+	free(t->verdicts);
+	free(t->mailbox_counts);
+	free(t);
+}
+
+void
+transfer_open(struct session *s)
+{
+	struct transfer *t;
+
+	if ((t = calloc(1, sizeof(*t))) == NULL) {
+		smtp_on_opened(s->smtp, SMTP_TEMPORARY, NULL);
+		return;
+	}
+	t->session = s;
+	t->stage = TRANSFER_OPENING;
+	t->transaction = s->transaction;
+	make_id(t->id);
+	s->transfer = t;
+	files_take(t);
+}
+
+void
+transfer_opened(
+    struct transfer *t, struct file *file, enum smtp_verdict verdict)
+{
+	struct session *s = t->session;
+
+	t->file = file;
+	t->stage = TRANSFER_WRITING;
+	if (file == NULL) {
+		release(t);
+		smtp_on_opened(s->smtp, verdict, NULL);
+	} else
+		smtp_on_opened(s->smtp, SMTP_OK, t->id);
+}
+
+enum smtp_verdict
+transfer_write(struct session *s, const void *data, size_t length)
+{
+	if (s->transfer == NULL || s->transfer->file == NULL)
+		return SMTP_TEMPORARY;
+	return file_write(s->transfer->file, data, length);
+}
+
+static void
+discard(struct transfer *t)
+{
+	if (t->file != NULL)
+		file_discard(t->file);
+	t->file = NULL;
+}
+
+void
+transfer_abandon(struct session *s)
+{
+	struct transfer *t = s->transfer;
+
+	if (t == NULL || t->stage > TRANSFER_WRITING)
+		return;
+	if (t->stage == TRANSFER_OPENING)
+		files_cancel(t);
+	discard(t);
+	release(t);
+}
+
+void
+transfer_forget(struct session *s)
+{
+	if (s->transfer == NULL)
+		return;
+	s->transfer->orphan = 1;
+	transfer_abandon(s);
+	if (s->transfer != NULL && s->transfer->stage == TRANSFER_ENDING)
+		release(s->transfer);
+}
+
+static void
+log_result(const struct transfer *t, size_t i, const struct smtp_result *r,
+    double delay)
+{
+	const struct session *s = t->session;
+	const char *to = smtp_recipient(s->smtp, i, NULL);
+	const char *from = smtp_sender(s->smtp), *text, *status;
+	char safe_from[1100], safe_to[1100];
+
+	log_safe(safe_from, sizeof(safe_from), bytes_text(from));
+	log_safe(safe_to, sizeof(safe_to), bytes_text(to));
+	if (r->verdict == SMTP_OK) {
+		status = "2.0.0";
+		if (smtp_is_lmtp(s->smtp))
+			status = r->token != NULL ? "2.1.13" : "2.1.12";
+		log_info("%08x delivery id=%s from=<%s> to=<%s> relay=maildir"
+			 " delay=%.3f dsn=%s stat=Sent",
+		    (unsigned int)s->id, r->id, safe_from, safe_to, delay,
+		    status);
+		return;
+	}
+	status = smtp_verdict_status(s->smtp, r->verdict, &text);
+	log_info("%08x delivery id=%s from=<%s> to=<%s> relay=maildir"
+		 " delay=%.3f dsn=%s stat=\"%s\"",
+	    (unsigned int)s->id, r->id, safe_from, safe_to, delay, status,
+	    text);
+}
+
+/* What is said of each recipient, before the replies go out. */
+struct outcome {
+	struct smtp_result result;
+	char id[DELIVERY_ID_SIZE];
+	char token[256];
+};
+
+static void
+fill(struct transfer *t, struct outcome *outcomes, struct smtp_result *results,
+    struct bytes tokens)
+{
+	struct bytes token = {NULL, 0};
+	size_t i;
+
+	for (i = 0; i < t->count; i++) {
+		snprintf(outcomes[i].id, sizeof(outcomes[i].id), "%s-%zu",
+		    t->id, i + 1);
+		results[i].verdict = (enum smtp_verdict)t->verdicts[i];
+		results[i].id = outcomes[i].id;
+		results[i].token = NULL;
+		if (list_next(&tokens, &token) == 1 && token.length > 0 &&
+		    bytes_copy(outcomes[i].token, sizeof(outcomes[i].token),
+			token) == 0)
+			results[i].token = outcomes[i].token;
+	}
+}
+
+/* The end of a transfer: its lines in the log, its replies. */
+static void
+conclude(struct transfer *t, struct bytes tokens)
+{
+	struct session *s = t->session;
+	struct outcome *outcomes;
+	struct smtp_result *results;
+	double delay = (double)(engine_now() - s->mail_time) / 1000;
+	size_t i, n = t->count;
+
+	if (t->orphan) {
+		release(t);
+		session_mark(s);
+		return;
+	}
+	outcomes = calloc(n + 1, sizeof(*outcomes));
+	results = calloc(n + 1, sizeof(*results));
+	if (outcomes == NULL || results == NULL)
+		n = 0; /* no result: all are told to come again */
+	else
+		fill(t, outcomes, results, tokens);
+	for (i = 0; i < n; i++)
+		log_result(t, i, &results[i], delay);
+	release(t);
+	smtp_on_delivered(s->smtp, n > 0 ? results : NULL, n);
+	free(outcomes);
+	free(results);
+}
+
+/* Ends it with one verdict for all. */
+static void
+fail(struct transfer *t, enum smtp_verdict verdict)
+{
+	discard(t);
+	if (t->verdicts != NULL)
+		memset(t->verdicts, verdict, t->count);
+	else
+		t->count = 0;
+	conclude(t, bytes_of(NULL, 0));
+}
+
+void
+transfer_finish(struct session *s, uint64_t size)
+{
+	struct transfer *t = s->transfer;
+	enum smtp_verdict verdict = SMTP_TEMPORARY;
+
+	if (t == NULL) {
+		smtp_on_delivered(s->smtp, NULL, 0);
+		return;
+	}
+	t->size = size;
+	t->count = smtp_accepted(s->smtp);
+	t->verdicts = calloc(t->count + 1, 1);
+	t->mailbox_counts = calloc(t->count + 1, sizeof(*t->mailbox_counts));
+	t->stage = TRANSFER_COMMITTING;
+	if (t->file == NULL || t->verdicts == NULL ||
+	    t->mailbox_counts == NULL || s->grant_count != t->count ||
+	    s->grants_lost)
+		fail(t, SMTP_TEMPORARY);
+	else if ((verdict = file_flush(t->file)) != SMTP_OK)
+		fail(t, verdict);
+	else if (tokend_commit_begin(s, t->transaction, t->id) == -1)
+		fail(t, SMTP_TEMPORARY);
+}
+
+/* One mailbox for lmtpd. The first has the recipient's delivery id. */
+static int
+send_mailbox(struct transfer *t, size_t recipient, size_t nth,
+    struct bytes mailbox, struct bytes *tickets)
+{
+	char id[DELIVERY_ID_SIZE];
+	union message m;
+
+	if (tickets->length < TICKET_LENGTH)
+		return -1;
+	if (nth == 0)
+		snprintf(id, sizeof(id), "%s-%zu", t->id, recipient + 1);
+	else
+		snprintf(id, sizeof(id), "%s-%zu-%zu", t->id, recipient + 1,
+		    nth + 1);
+	m.deliver_recipient.file = t->file->id;
+	m.deliver_recipient.mailbox = mailbox;
+	m.deliver_recipient.delivery = bytes_text(id);
+	m.deliver_recipient.ticket = bytes_of(tickets->data, TICKET_LENGTH);
+	tickets->data += TICKET_LENGTH;
+	tickets->length -= TICKET_LENGTH;
+	return channel_send(
+	    file_worker(t->file), MSG_DELIVER_RECIPIENT, &m, -1);
+}
+
+/* The mailboxes of the granted recipients; -1 when tickets do not match. */
+static int
+send_mailboxes(struct transfer *t, struct bytes tickets)
+{
+	struct session *s = t->session;
+	struct bytes rest, mailbox;
+	size_t i;
+	int more;
+
+	for (i = 0; i < t->count; i++) {
+		if (t->verdicts[i] != SMTP_OK)
+			continue;
+		rest = bytes_of(s->grants[i].mailboxes, s->grants[i].length);
+		while ((more = list_next(&rest, &mailbox)) == 1) {
+			if (send_mailbox(t, i, t->mailbox_counts[i], mailbox,
+				&tickets) == -1)
+				return -1;
+			t->mailbox_counts[i]++;
+			t->mailboxes++;
+		}
+		if (more == -1 || t->mailbox_counts[i] == 0)
+			return -1;
+	}
+	return tickets.length == 0 ? 0 : -1;
+}
+
+static void
+end(struct transfer *t)
+{
+	struct session *s = t->session;
+	uint8_t octets[1000];
+	size_t i;
+
+	for (i = 0; i < t->count; i++)
+		octets[i] = t->verdicts[i] == SMTP_OK;
+	t->stage = TRANSFER_ENDING;
+	/* Only who came by token can get one; nobody else has to wait. */
+	if (tokend_commit_end(s, t->transaction, octets, t->count) == -1 ||
+	    t->orphan || smtp_login(s->smtp) != SMTP_TOKEN)
+		conclude(t, bytes_of(NULL, 0));
+}
+
+void
+transfer_granted(struct session *s, const struct msg_commit_grant *grant)
+{
+	struct transfer *t = s->transfer;
+	union message m;
+	size_t i;
+	int sent = -1;
+
+	if (t == NULL || t->stage != TRANSFER_COMMITTING ||
+	    t->transaction != grant->transaction)
+		return;
+	for (i = 0; i < t->count; i++)
+		t->verdicts[i] = grant->verdicts.length == t->count
+		    ? (uint8_t)tokend_verdict(grant->verdicts.data[i])
+		    : SMTP_TEMPORARY;
+	if (!t->orphan && t->file != NULL && grant->verdicts.length == t->count)
+		sent = send_mailboxes(t, grant->tickets);
+	if (sent == -1) {
+		if (!t->orphan)
+			log_warnx(
+			    "%08x tickets do not match", (unsigned int)s->id);
+		memset(t->verdicts, SMTP_TEMPORARY, t->count);
+	}
+	if (sent == -1 || t->mailboxes == 0) {
+		discard(t);
+		end(t);
+		session_continue(s);
+		return;
+	}
+	m.deliver.file = t->file->id;
+	m.deliver.size = t->size;
+	m.deliver.expires = grant->expires;
+	m.deliver.count = (uint32_t)t->mailboxes;
+	m.deliver.message = bytes_text(t->id);
+	t->stage = TRANSFER_DELIVERING;
+	if (channel_send(file_worker(t->file), MSG_DELIVER, &m, -1) == -1)
+		transfer_file_gone(t);
+}
+
+/* A recipient has his mail when all his mailboxes do (section 11). */
+void
+transfer_delivered(struct transfer *t, struct bytes results)
+{
+	struct session *s = t->session;
+	size_t i, j, n = 0;
+	enum smtp_verdict verdict;
+
+	for (i = 0; i < t->count; i++) {
+		if (t->verdicts[i] != SMTP_OK)
+			continue;
+		for (j = 0; j < t->mailbox_counts[i]; j++, n++) {
+			verdict = n < results.length
+			    ? file_verdict(results.data[n])
+			    : SMTP_TEMPORARY;
+			if (verdict != SMTP_OK)
+				t->verdicts[i] = (uint8_t)verdict;
+		}
+	}
+	file_free(t->file);
+	t->file = NULL;
+	end(t);
+	session_continue(s);
+}
+
+void
+transfer_ended(struct session *s, struct bytes tokens)
+{
+	struct transfer *t = s->transfer;
+
+	if (t == NULL || t->stage != TRANSFER_ENDING)
+		return;
+	conclude(t, tokens);
+	session_continue(s);
+}
+
+/*
+ * What was handed to lmtpd is finished and answered; a message that is
+ * stored is 250 also when its new token is not (D-S13).
+ */
+void
+transfer_tokend_gone(struct session *s)
+{
+	struct transfer *t = s->transfer;
+
+	if (t == NULL)
+		return;
+	if (t->stage == TRANSFER_COMMITTING)
+		fail(t, SMTP_TEMPORARY);
+	else if (t->stage == TRANSFER_ENDING)
+		conclude(t, bytes_of(NULL, 0));
+}
+
+/* The file's lmtpd is gone: never 250 for what it may not have stored. */
+void
+transfer_file_gone(struct transfer *t)
+{
+	struct session *s = t->session;
+
+	t->file = NULL;
+	if (t->stage == TRANSFER_WRITING)
+		smtp_message_lost(s->smtp, SMTP_TEMPORARY);
+	else if (t->stage == TRANSFER_DELIVERING) {
+		memset(t->verdicts, SMTP_TEMPORARY, t->count);
+		end(t);
+	} else if (t->stage == TRANSFER_COMMITTING)
+		return; /* transfer_granted() finds no file */
+	session_continue(s);
+}
