@@ -70,7 +70,7 @@ class Load:
         return count
 
     def message(self, c, mark, size):
-        """Sends one message.  Its fate is unknown from the dot to the reply."""
+        """Sends one message; its fate is unknown from the dot on."""
         if c.mail(SENDER).code != 250 or \
                 c.rcpt(self.local, self.token).code != 250:
             return False

@@ -206,7 +206,8 @@ class Client:
         reply = self.cmd(line)
         got = reply.status if " " in status else str(reply.code)
         if got != status:
-            raise ProtocolError("%r: wanted %s, got %s" % (line, status, reply))
+            raise ProtocolError("%r: wanted %s, got %s" % (
+                line, status, reply))
         return reply
 
     # Commands.
@@ -362,7 +363,8 @@ class Scram:
             "sha256", self.password.encode(),
             base64.b64decode(fields["s"], validate=True), int(fields["i"]))
         key = hmac.digest(salted, b"Client Key", "sha256")
-        signature = hmac.digest(hashlib.sha256(key).digest(), message, "sha256")
+        signature = hmac.digest(hashlib.sha256(key).digest(), message,
+                                "sha256")
         proof = bytes(a ^ b for a, b in zip(key, signature))
         if self.proof is not None:
             proof = self.proof

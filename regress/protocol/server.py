@@ -125,7 +125,7 @@ class Server:
     wrap      command that the program is started under (strace, unshare)
     """
 
-    BASE_LIMITS = {"auth-failures": 100000,
+    BASE_LIMITS = {"auth-failures": 100,
                    "auth-failures-per-address": 1000000,
                    "sessions-per-address": 4000}
 
@@ -402,6 +402,18 @@ class Server:
         reply = c.token_login(recipient, token)
         assert reply.status == "235 2.7.0", reply
         return c
+
+    def try_tokens(self, tries):
+        """AUTH STOKEN with each (recipient, token): (token, reply) ..."""
+        c = None
+        for number, (recipient, token) in enumerate(tries):
+            if number % 50 == 0:
+                if c:
+                    c.close()
+                c = self.hello("LHLO")
+            yield token, c.token_login(recipient, token)
+        if c:
+            c.close()
 
     def trusted(self):
         c = self.connect("socket")

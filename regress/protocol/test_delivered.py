@@ -43,7 +43,8 @@ def fields(content):
 
 BODIES = [
     b"", b"Subject: x\r\n\r\n", b"Subject: x\r\n\r\n.\r\n..\r\n...x\r\n",
-    b".leading dot\r\n\r\n.\r\n", b"Subject: x\r\n\r\n" + b"y" * 5000 + b"\r\n",
+    b".leading dot\r\n\r\n.\r\n",
+    b"Subject: x\r\n\r\n" + b"y" * 5000 + b"\r\n",
     b"Subject: x\r\n\r\n" + b"line\r\n" * 40000,
     b"Subject: \xc3\xa4\r\n\r\n\xff\xfe 8 bit\r\n", b"\r\n\r\n\r\n",
     b"From x\r\nFrom y\r\n\r\nFrom z\r\n", b"\x01\x7f\t\x0b\r\n"]

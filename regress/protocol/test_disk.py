@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+import server as module
 from clause import clauses
 from server import NOBODY
 
@@ -151,7 +152,6 @@ def tiny():
     script = ('mount -t tmpfs -o size=1m,mode=0700,uid=%d,gid=%d tmpfs "$0" '
               '&& exec setpriv --reuid %d --regid %d --clear-groups "$@"'
               % (NOBODY, NOBODY, NOBODY, NOBODY))
-    import server as module
     one = module.Server()
     one.wrap = ["unshare", "-m", "--propagation", "private", "sh", "-c",
                 script, str(one.mailroot)]

@@ -26,7 +26,8 @@ def test_size_is_listed_in_octets(small):
 @pytest.mark.parametrize("size,status", [
     ("0", "250 2.1.0"), ("1", "250 2.1.0"), ("8192", "250 2.1.0"),
     ("8193", "552 5.3.4"), ("99999999999999999999", "552 5.3.4"),
-    ("18446744073709551616", "552 5.3.4"), ("00000000000000000009", "250 2.1.0"),
+    ("18446744073709551616", "552 5.3.4"),
+    ("00000000000000000009", "250 2.1.0"),
     ("999999999999999999999", "501 5.5.4"), ("", "501 5.5.4"),
     ("-1", "501 5.5.4"), ("+1", "501 5.5.4"), ("1x", "501 5.5.4"),
     ("0x10", "501 5.5.4"), (" 1", "501 5.5.4")])
@@ -188,7 +189,8 @@ def test_smtputf8_by_token(server):
 @clauses("F-100")
 @pytest.mark.parametrize("address", [
     b"x\xff@a.example", b"x\xc3@a.example", b"x\xc0\xaf@a.example",
-    b"x\xed\xa0\x80@a.example", b"x@\xff.example", b"x\xf5\x80\x80\x80@a.example"])
+    b"x\xed\xa0\x80@a.example", b"x@\xff.example",
+    b"x\xf5\x80\x80\x80@a.example"])
 def test_bad_utf8(server, address):
     with server.trusted() as c:
         c.send(b"MAIL FROM:<" + address + b"> SMTPUTF8\r\n")

@@ -19,7 +19,8 @@ def generated(reply):
     return token
 
 
-@clauses("S1-33", "S1-34", "S1-35", "S1-41", "S1-43", "D-S05", "D-S07", "D-S08")
+@clauses("S1-33", "S1-34", "S1-35", "S1-41", "S1-43",
+         "D-S05", "D-S07", "D-S08")
 @pytest.mark.parametrize("verb", ["EHLO", "LHLO"])
 def test_generate(server, pair, verb):
     remote, local = pair
@@ -47,7 +48,8 @@ def test_local_address_is_optional(server, pair):
 
 
 BAD_REMOTE = ["remoteuser..@example.com", "user", "@b.example", "user@",
-              "user@b..example", "a b@b.example", "user@-b.example", ".a@b.example",
+              "user@b..example", "a b@b.example", "user@-b.example",
+              ".a@b.example",
               "x" * 65 + "@b.example", "user@" + "d" * 64 + ".example",
               "<user@b.example>", "user@b.example>", "user@b_.example"]
 

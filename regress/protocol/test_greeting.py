@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: ISC
 """Greeting, capability lists, the order of commands, small commands."""
+import subprocess
+
 import pytest
 
 from clause import clauses
+from server import drop
 
 COMMON = {"PIPELINING": "", "SIZE": "36700160", "8BITMIME": "",
           "SMTPUTF8": "", "ENHANCEDSTATUSCODES": ""}
@@ -186,14 +189,14 @@ def test_verbs_of_later_issues_are_unknown(server, line):
 @clauses("S1-07", "F-06")
 def test_port_25_is_refused(server):
     """RFC 2033 (F-06): -n refuses a listener on port 25."""
-    import subprocess
     bad = server.dir / "port25.conf"
     text = server.conf.read_text().replace(
         "port %d smtps" % server.ports["smtps"], "port 25 smtps")
     assert "port 25 smtps" in text
     bad.write_text(text)
+    server.own()
     done = subprocess.run([server.program, "-n", "-f", str(bad)],
-                          capture_output=True, text=True)
+                          capture_output=True, text=True, preexec_fn=drop())
     assert done.returncode == 1
     assert str(bad) + ":" in done.stderr and "25" in done.stderr
 

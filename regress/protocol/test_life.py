@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Start, -n, reload, SIGTERM, background: the life of the daemon."""
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -27,6 +28,7 @@ def test_n_reports_all_errors(server):
     bad = server.dir / "bad.conf"
     bad.write_text("hostname mx.a.example\nfrobnicate\nlisten on nowhere\n"
                    "limit sessions many\n")
+    server.own()
     done = subprocess.run([server.program, "-n", "-f", str(bad)],
                           capture_output=True, text=True, preexec_fn=drop())
     assert done.returncode == 1
@@ -90,8 +92,8 @@ def test_reload_takes_new_users_and_limits(own):
         assert c.plain_login(ALICE, PASSWORDS[ALICE]).status == "535 5.7.8"
 
 
-@pytest.mark.parametrize("breakage", ["frobnicate", "pki x.example cert \"/none\"",
-                                      "limit sessions none"])
+@pytest.mark.parametrize("breakage", [
+    "frobnicate", "pki x.example cert \"/none\"", "limit sessions none"])
 def test_bad_reload_changes_nothing(own, breakage):
     """Whole or not at all; tokenctl says that it failed."""
     server = own()
@@ -199,7 +201,6 @@ def test_background():
             assert time.monotonic() < deadline
             time.sleep(0.05)
     finally:
-        import shutil
         shutil.rmtree(one.dir, ignore_errors=True)
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Permanent tokens: identity, refresh, grace, rotation of keys."""
+import shutil
 import time
 
 import pytest
@@ -136,7 +137,6 @@ def test_no_token_in_the_store(own):
 
 def test_backup(own):
     """A server started on a backup accepts and refuses the same."""
-    import shutil
     server = own()
     good, revoked = server.permanent(), server.temporary("x@b.example")
     server.ctl("revoke", "remote", "x@b.example", check=True)

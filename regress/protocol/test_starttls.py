@@ -2,6 +2,7 @@
 """STARTTLS and TLS: injection, state, versions, ciphers, certificates."""
 import socket
 import ssl
+import subprocess
 import time
 
 import pytest
@@ -155,7 +156,6 @@ def test_no_session_tickets(server, version):
 @clauses("F-62")
 def test_no_client_certificate_is_asked_for(server):
     """The certificate request would show in the handshake's messages."""
-    import subprocess
     text = subprocess.run(
         ["openssl", "s_client", "-connect",
          "127.0.0.1:%d" % server.ports["smtps"]],

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """RCPT with STOKEN= and MYSTOKEN=, and delivery by token (S1-06, S1-72)."""
+import datetime
 import re
 import time
 
@@ -292,7 +293,6 @@ def test_expiry(own):
 @clauses("S1-21", "S1-29")
 def test_default_lifetimes(server, pair):
     """Seven days and 365 days, read back with `show token`."""
-    import datetime
     for kind, days in (("temporary", 7), ("permanent", 365)):
         token = server.generate(kind, *pair)
         shown = server.show("token", pair[1], pair[0], input=token + "\n")
