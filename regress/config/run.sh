@@ -68,6 +68,13 @@ said "absent.conf: cannot open it"
 
 try "the rc.d script is a script" 0 sh -n etc/rc.d/smtpd_stoken
 
+try "bash completes every verb of tokenctl" 0 bash regress/config/completion.sh
+if command -v doveconf > /dev/null; then
+	{ echo "protocols = imap"; cat etc/dovecot.conf; } > "$base/dovecot.conf"
+	try "the snippet for Dovecot" 0 env DOVECOT_HOSTNAME=mx \
+	    DOVECOT_HOSTDOMAIN=mx.a.example doveconf -n -c "$base/dovecot.conf"
+fi
+
 if command -v systemd-analyze > /dev/null; then
 	sed 's|/usr/local/sbin/[a-z-]*|/bin/true|' \
 	    etc/systemd/smtpd-stoken.service > "$base/smtpd-stoken.service"
