@@ -261,7 +261,7 @@ install(uint32_t promises, bool with_needed)
 	if (with_needed && (needed = make_filter(false, promises)) == NULL)
 		error = -errno;
 	if (error == 0 && state.reaction != REACT_KILL &&
-	    trap_install(state.reaction == REACT_EXIT) == -1)
+	    trap_install(promises, state.reaction == REACT_EXIT) == -1)
 		error = -errno;
 	if (error == 0)
 		error = seccomp_load(killing);

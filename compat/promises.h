@@ -80,6 +80,6 @@ void pledge_trap_and_exit(void);
  * and fails, or (for the proof) the process exits with TRAPPED_EXIT.
  */
 #define TRAPPED_EXIT 31
-int trap_install(bool exit_at_once);
+int trap_install(uint32_t promises, bool exit_at_once);
 
 #endif

@@ -27,6 +27,7 @@
 static struct {
 	int fd;
 	bool exit_at_once;
+	uint32_t promises;
 	unsigned int lines;
 	char prefix[96];
 	char *names[MAX_CALLS];
@@ -58,19 +59,76 @@ write_line(const char *name, const char *what)
 		return; /* nobody to tell */
 }
 
-/* The strictest row that the table has for the call. */
+static void
+get_arguments(const void *context, uint64_t arguments[6])
+{
+	const ucontext_t *frame = context;
+
+#if defined(__x86_64__)
+	static const int order[6] = {
+	    REG_RDI, REG_RSI, REG_RDX, REG_R10, REG_R8, REG_R9};
+
+	for (size_t i = 0; i < 6; i++)
+		arguments[i] = (uint64_t)frame->uc_mcontext.gregs[order[i]];
+#elif defined(__aarch64__)
+	for (size_t i = 0; i < 6; i++)
+		arguments[i] = frame->uc_mcontext.regs[i];
+#elif defined(__riscv)
+	for (size_t i = 0; i < 6; i++)
+		arguments[i] = frame->uc_mcontext.__gregs[REG_A0 + i];
+#else
+	(void)frame;
+	memset(arguments, 0, 6 * sizeof(arguments[0]));
+#endif
+}
+
+static bool
+check_holds(const struct scmp_arg_cmp *check, const uint64_t arguments[6])
+{
+	uint64_t value = arguments[check->arg], datum = check->datum_a;
+
+	if (datum == OWN_PID)
+		datum = (uint64_t)getpid();
+	switch (check->op) {
+	case SCMP_CMP_MASKED_EQ:
+		return (value & datum) == check->datum_b;
+	case SCMP_CMP_EQ:
+		return value == datum;
+	case SCMP_CMP_NE:
+		return value != datum;
+	case SCMP_CMP_GT:
+		return value > datum;
+	default:
+		return false;
+	}
+}
+
+static bool
+row_holds(const struct rule *rule, int call, const uint64_t arguments[6])
+{
+	if (rule->call != call || (rule->promises & state.promises) != 0)
+		return false;
+	for (unsigned int i = 0; i < rule->nchecks; i++) {
+		if (!check_holds(&rule->checks[i], arguments))
+			return false;
+	}
+	return true;
+}
+
+/* The strictest of the rows that the call offends, as the kernel takes it. */
 static enum tier
-tier_of(int call)
+tier_of(int call, const void *context)
 {
 	enum tier tier = ABSENT;
+	uint64_t arguments[6];
 
+	get_arguments(context, arguments);
 	for (size_t i = 0; i < sandbox_nrules; i++) {
-		if (sandbox_rules[i].call != call)
-			continue;
-		if (sandbox_rules[i].tier == KILL)
-			return KILL;
-		if (sandbox_rules[i].tier == REFUSE)
-			tier = REFUSE;
+		const struct rule *rule = &sandbox_rules[i];
+
+		if (rule->tier != PASS && row_holds(rule, call, arguments) &&
+		    (tier == ABSENT || rule->tier == KILL))
+			tier = rule->tier;
 	}
 	return tier;
 }
@@ -98,13 +156,13 @@ trapped(int signal_number, siginfo_t *info, void *context)
 		int error;
 		const char *text;
 	} reactions[] = {
-	    [PASS] = {ENOSYS, " is unknown: ENOSYS"},
+	    [NO_SEEK] = {ESPIPE, " is refused: ESPIPE"},
 	    [REFUSE] = {EACCES, " is refused: EACCES"},
 	    [ABSENT] = {ENOSYS, " is not in the list: ENOSYS"},
 	    [KILL] = {EPERM, " would have killed this process: EPERM"},
 	};
 	int saved = errno, call = info->si_syscall;
-	enum tier tier = tier_of(call);
+	enum tier tier = tier_of(call, context);
 	const char *name = "a call of unknown number";
 
 	(void)signal_number;
@@ -158,11 +216,12 @@ find_log(void)
 }
 
 int
-trap_install(bool exit_at_once)
+trap_install(uint32_t promises, bool exit_at_once)
 {
 	struct sigaction action = {.sa_flags = SA_SIGINFO | SA_NODEFER};
 	sigset_t set;
 
+	state.promises = promises;
 	state.exit_at_once = exit_at_once;
 	if (!exit_at_once && state.fd == -1)
 		find_log();

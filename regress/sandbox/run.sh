@@ -77,6 +77,14 @@ if build matrix "matrix common files net process" ""; then
 	run_as_nobody matrix "$out/matrix"
 	must_fail "$out/matrix" -n
 fi
+if build behaviour behaviour ""; then
+	run behaviour "$out/behaviour"
+	run_as_nobody behaviour "$out/behaviour"
+fi
+if build libraries libraries "$LIBS_TLS $LIBS_DB $LIBS_CRYPT"; then
+	run libraries "$out/libraries"
+	run_as_nobody libraries "$out/libraries"
+fi
 
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed -eq 0 ]
