@@ -172,7 +172,7 @@ parse_control(struct parser *parser, const struct directive *directive)
 	struct config *config = parser->config;
 
 	(void)directive;
-	if (parse_absolute(parser, &config->control) == -1)
+	if (parse_socket(parser, &config->control) == -1)
 		return -1;
 	if (!parse_accept(parser, "group"))
 		return 0;

@@ -202,7 +202,7 @@ static int
 socket_listener(struct parser *parser, struct listener *listener)
 {
 	listener->kind = LISTENER_SOCKET;
-	if (parse_absolute(parser, &listener->host) == -1)
+	if (parse_socket(parser, &listener->host) == -1)
 		return -1;
 	if (!parse_accept(parser, "group"))
 		return 0;

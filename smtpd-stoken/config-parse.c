@@ -8,6 +8,9 @@
 
 #include "smtpd-stoken/config-parse.h"
 
+/* What every system has room for. */
+#define SOCKET_PATH_MAX 103
+
 int
 parse_error(
     struct parser *parser, const struct place *place, const char *format, ...)
@@ -120,6 +123,21 @@ parse_absolute(struct parser *parser, char **path)
 	}
 	free(*path);
 	*path = text;
+	return 0;
+}
+
+int
+parse_socket(struct parser *parser, char **path)
+{
+	struct place place = parse_place(parser);
+
+	if (parse_absolute(parser, path) == -1)
+		return -1;
+	if (strlen(*path) > SOCKET_PATH_MAX)
+		return parse_error(parser, &place,
+		    "\"%s\" is too long for a socket, expected at most %d "
+		    "octets",
+		    *path, SOCKET_PATH_MAX);
 	return 0;
 }
 

@@ -66,6 +66,7 @@ int parse_accept(struct parser *, const char *word);
 int parse_text(struct parser *, char text[LEXEME_MAX], const char *expected);
 char *parse_string(struct parser *, const char *expected); /* NULL on error */
 int parse_absolute(struct parser *, char **path);
+int parse_socket(struct parser *, char **path); /* of a socket: shorter */
 /* One item or { several }: calls `item` for each, all errors reported. */
 int parse_list(struct parser *, const char *expected,
     int (*item)(struct parser *, const char *text, const struct place *));

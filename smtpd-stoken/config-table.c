@@ -108,7 +108,8 @@ const struct directive directives[] = {
 	1000000),
     SIZE(
 	"limit", "message-size", "35M", limit_message_size, 65536, 65536 * MIB),
-    COUNT("limit", "recipients", "100", limit_recipients, 1, 10000),
+    /* More would not fit into the messages about a commit. */
+    COUNT("limit", "recipients", "100", limit_recipients, 1, 500),
     COUNT("limit", "auth-failures", "4", limit_auth_failures, 1, 100),
     COUNT("limit", "auth-failures-per-address", "300",
 	limit_auth_failures_per_address, 1, 1000000),
