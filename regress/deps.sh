@@ -49,7 +49,6 @@ debian() {
 		status=$(dpkg-query -W -f '${Status}' "$package" 2>/dev/null)
 		[ "$status" = "install ok installed" ] || missing="$missing $package"
 	done
-	[ "$what" != all ] || unpack_fail2ban
 	[ -n "$missing" ] || return 0
 	echo "deps: installing$missing"
 	as_root apt-get update -qq &&
@@ -68,6 +67,7 @@ OpenBSD) openbsd ;;
 Linux)
 	if command -v apt-get >/dev/null 2>&1; then
 		debian
+		[ "$what" != all ] || unpack_fail2ban
 	else
 		echo "deps: no apt-get here: install by hand: $build" >&2
 	fi ;;

@@ -5,6 +5,11 @@ set -u
 cd "$(dirname "$0")/../.." || exit 1
 python=$(command -v /usr/bin/python3 || command -v python3)
 server=${OUT:-out}/sbin/smtpd-stoken
+if [ -x out/peers/bin/fail2ban-regex ]; then # regress/deps.sh put it there
+	PATH=$PWD/out/peers/bin:$PATH
+	FAIL2BAN_CONFIG=$PWD/out/peers/fail2ban/etc/fail2ban
+	export PATH FAIL2BAN_CONFIG
+fi
 base=$(mktemp -d) || exit 1
 trap 'rm -rf "$base"' EXIT
 passed=0 failed=0 skipped=0
