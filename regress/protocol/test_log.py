@@ -6,7 +6,7 @@ import pytest
 
 from client import b64
 from clause import clauses
-from server import PASSWORDS
+from server import PASSWORDS, TOP
 
 ALICE, BOB = "alice@a.example", "bob@a.example"
 MESSAGE = "Subject: log\r\n\r\nText.\r\n"
@@ -118,6 +118,37 @@ def test_hostile_names(server, name):
             assert re.match(ID + r" (auth|token) failed " + PEER + " ", line)
     text = server.log_text()
     assert not re.search(r"^12345678", text, re.M)
+
+
+def fail2ban():
+    """The filter's expression, without what fail2ban itself fills in."""
+    text = (TOP / "etc/fail2ban/filter.d/smtpd-stoken.conf").read_text()
+    line = re.search(r"^failregex = \^(.*)$", text, re.M).group(1)
+    line = line.replace("%(__prefix_line)s", "").replace(
+        "<ADDR>", r"(?P<address>[0-9a-fA-F.:]+)")
+    assert "<" not in line.replace("?P<", "") and "%(" not in line
+    return re.compile("^" + line)
+
+
+def test_fail2ban_filter(server):
+    """Each failure is seen once, with the address of the client."""
+    def talk(c):
+        c.lhlo()
+        for name in HOSTILE:
+            c.plain_login(name, "x")
+        c.token_login(ALICE, "garbage")
+        c.plain_login(BOB, PASSWORDS[BOB])
+
+    start = server.log.stat().st_size
+    story(server, talk)
+    filter_ = fail2ban()
+    hits = [filter_.search(x)
+            for x in server.log_text()[start:].splitlines()]
+    hits = [x for x in hits if x]
+    assert {x.group("address") for x in hits} == {"127.0.0.1"}
+    assert len([x for x in hits if "token failed" in x.group()]) == 1
+    assert len(hits) <= len(HOSTILE) + 1
+    assert len(hits) >= len(HOSTILE) - 2
 
 
 def test_hostile_envelope(server):

@@ -35,7 +35,8 @@ def test_local_recipients(server, count):
     (BOB, "550 5.7.1"), ("team@a.example", "550 5.7.1"),
     ("alice@elsewhere.example", "550 5.7.1"),
     ("nobody-here@a.example", "550 5.7.1"),
-    ("alice@sub.a.example", "550 5.7.1"), ("outside@a.example", "550 5.7.1"), ("mixed@a.example", "550 5.7.1")])
+    ("alice@sub.a.example", "550 5.7.1"), ("outside@a.example", "550 5.7.1"),
+    ("mixed@a.example", "550 5.7.1")])
 def test_sender_must_be_ones_own(server, sender, status):
     with server.login() as c:
         assert c.mail(sender).status == status
