@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: ISC
 """AUTH with a password: PLAIN, LOGIN, SCRAM-SHA-256 and -PLUS."""
+import ctypes
 import threading
+import time
 
 import pytest
 
 from client import b64
 from clause import clauses
-from server import IDN, PASSWORDS
+from server import IDN, PASSWORDS, crypt_line
 
 CRYPT_USER, SCRAM_USER = "alice@a.example", "bob@a.example"
 OK, FAILED = "235 2.7.0", "535 5.7.8"
@@ -249,3 +251,51 @@ def test_good_logins_beside_bad_ones(server):
         for thread in threads:
             thread.join()
     assert not wrong
+
+
+def median_login(server, user, word, count=7):
+    times = []
+    for _ in range(count):
+        with server.hello("EHLO", source="127.0.4.2") as c:
+            begin = time.monotonic()
+            assert c.plain_login(user, word).status == FAILED
+            times.append(time.monotonic() - begin)
+    return sorted(times)[count // 2]
+
+
+def test_unknown_user_costs_as_much(server):
+    """T12: the time does not tell who exists."""
+    known = median_login(server, CRYPT_USER, "wrong")
+    unknown = median_login(server, "nobody-here@a.example", "wrong")
+    assert 0.33 < unknown / known < 3, (known, unknown)
+
+
+def bcrypt(word, cost):
+    library = ctypes.CDLL("libcrypt.so.1")
+    library.crypt.restype = ctypes.c_char_p
+    salt = "$2b$%02d$abcdefghijklmnopqrstuu" % cost
+    return library.crypt(word.encode(), salt.encode()).decode()
+
+
+def test_slow_hash_delays_nobody(own):
+    """Hashes are computed aside: tokens and mail go on meanwhile."""
+    server = own(users=[
+        "slow@a.example:{BLF-CRYPT}" + bcrypt("slow", 12),
+        CRYPT_USER + ":" + crypt_line(PASSWORDS[CRYPT_USER])])
+    begin = time.monotonic()
+    with server.hello("EHLO") as c:
+        assert c.plain_login("slow@a.example", "slow").status == OK
+    cost = time.monotonic() - begin
+    token = server.temporary()
+    busy = [server.hello("EHLO") for _ in range(6)]
+    for c in busy:
+        c.send("AUTH PLAIN %s\r\n" % b64("\0slow@a.example\0slow"))
+    begin = time.monotonic()
+    with server.token_session(CRYPT_USER, token) as c:
+        c.mail("friend@b.example")
+        assert c.rcpt(CRYPT_USER, token).status == "250 2.1.5"
+        assert c.data("Subject: x\r\n\r\n")[0].code == 250
+    assert time.monotonic() - begin < max(2 * cost, 0.5)
+    assert [c.reply().status for c in busy] == [OK] * 6
+    for c in busy:
+        c.close()
