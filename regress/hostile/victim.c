@@ -53,6 +53,25 @@ now(void)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+/* What became of it, in words. */
+static const char *
+fate(const struct victim *v)
+{
+	static char text[80];
+	int status;
+
+	usleep(100000);
+	if (waitpid(v->pid, &status, WNOHANG) != v->pid)
+		return "it lives";
+	if (WIFSIGNALED(status))
+		(void)snprintf(text, sizeof(text), "it was killed by signal %d",
+		    WTERMSIG(status));
+	else
+		(void)snprintf(text, sizeof(text), "it ended with %d",
+		    WEXITSTATUS(status));
+	return text;
+}
+
 static void
 tell(struct victim *v, uint16_t number, const union message *m, int fd)
 {
@@ -65,7 +84,7 @@ tell(struct victim *v, uint16_t number, const union message *m, int fd)
 	message_encode(row, m, body);
 	if (imsg_compose(&v->parent, number, 0, 0, fd, body, size) != 1 ||
 	    imsgbuf_flush(&v->parent) == -1)
-		fail("cannot tell %s", row->name);
+		fail("cannot tell %s: %s", row->name, fate(v));
 	free(body);
 }
 

@@ -271,6 +271,8 @@ session_destroy(struct session *s)
 	free(s->held);
 	free(s->output);
 	configuration_release(s->configuration);
+	/* A failed write, or its own end, may have marked it once more. */
+	session_unmark(s);
 	explicit_bzero(s, sizeof(*s));
 	free(s);
 	count--;

@@ -89,6 +89,7 @@ int session_is_early(const struct session *);
 void session_say(struct session *, const char *text, size_t length);
 /* To be looked at when the event's work is done. */
 void session_mark(struct session *);
+void session_unmark(struct session *);
 void session_io_init(void);
 /* A channel has room again: sessions may read. */
 void session_io_resume(void);

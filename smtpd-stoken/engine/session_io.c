@@ -232,6 +232,15 @@ session_mark(struct session *s)
 	}
 }
 
+void
+session_unmark(struct session *s)
+{
+	if (!s->dirty)
+		return;
+	s->dirty = 0;
+	TAILQ_REMOVE(&dirty, s, of_dirty);
+}
+
 /* Writes what there is; what the client does not take yet stays. */
 static void
 write_output(struct session *s)
