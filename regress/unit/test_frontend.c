@@ -7,6 +7,7 @@
  */
 #include <sys/types.h>
 #include <sys/queue.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -52,12 +53,15 @@ static struct channel *engine; /* our end of frontend's channel to it */
 static int ports[3]; /* smtps, tls-require, trusted */
 static int listeners[2];
 
+static int reload_wanted; /* while a client runs */
+
 /* What the engine knows of the last session, for the tests to look at. */
 static struct {
 	uint64_t id;
 	int fd;
 	int tls;
 	int lost;
+	int saw_eof;
 	char version[16], group[32], servername[64], address[64];
 	size_t exporter_length, endpoint_length, opened;
 } session = {.fd = -1};
@@ -101,6 +105,20 @@ echo(int fd, const char *data, size_t length)
 	}
 }
 
+#define FLOOD (8 * 1024 * 1024)
+
+static void
+flood(int fd)
+{
+	static char block[65536];
+	size_t sent;
+
+	memset(block, 'y', sizeof(block));
+	block[sizeof(block) - 1] = '\n';
+	for (sent = 0; sent < FLOOD; sent += sizeof(block))
+		echo(fd, block, sizeof(block));
+}
+
 static void
 on_line(int fd, short what, void *arg)
 {
@@ -114,6 +132,8 @@ on_line(int fd, short what, void *arg)
 	(void)what;
 	(void)arg;
 	if (n <= 0) {
+		session.saw_eof = n == 0;
+		say("bye\r\n"); /* a half-closed client still listens */
 		session_gone();
 		return;
 	}
@@ -122,6 +142,8 @@ on_line(int fd, short what, void *arg)
 		event_del(&line_event);
 		assert_int_equal(
 		    channel_send(engine, MSG_SESSION_STARTTLS, &m, -1), 0);
+	} else if (strncmp(line, "FLOOD", 5) == 0) {
+		flood(fd);
 	} else if (strncmp(line, "QUIT", 4) == 0) {
 		say("221 bye\r\n");
 		session_gone();
@@ -533,6 +555,10 @@ run_client(int (*client)(const void *), const void *arg)
 	}
 	for (i = 0; i < 20000; i++) {
 		event_loop(EVLOOP_NONBLOCK);
+		if (reload_wanted) {
+			reload_wanted = 0;
+			configure(keys[1]);
+		}
 		if (waitpid(pid, &status, WNOHANG) == pid)
 			return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 		usleep(500);
@@ -672,6 +698,86 @@ test_bulk(void **state)
 	assert_int_equal(run_client(client_bulk, NULL), 0);
 }
 
+/* Much to a client that is slow: we wait, and lose nothing. */
+static int
+client_slow(const void *arg)
+{
+	struct tls *tls = tls_over(dial(0), "a.example", "secure");
+	static char in[16384];
+	size_t got = 0;
+	ssize_t n;
+
+	(void)arg;
+	expect(tls, "220 hello\r\n");
+	put(tls, "FLOOD\r\n");
+	usleep(300000);
+	while (got < FLOOD && (n = tls_read(tls, in, sizeof(in))) > 0)
+		got += (size_t)n;
+	put(tls, "QUIT\r\n");
+	expect(tls, "221 bye\r\n");
+	return got == FLOOD ? 0 : 90;
+}
+
+static void
+test_slow_reader(void **state)
+{
+	(void)state;
+	assert_int_equal(run_client(client_slow, NULL), 0);
+}
+
+/* A client that has said its last still gets its answers. */
+static int
+client_half_closes(const void *arg)
+{
+	int fd = dial(0);
+	struct tls *tls = tls_over(fd, "a.example", arg);
+
+	expect(tls, "220 hello\r\n");
+	put(tls, "NOOP three\r\n");
+	expect(tls, "NOOP three\r\n");
+	shutdown(fd, SHUT_WR);
+	expect(tls, "bye\r\n");
+	expect_end(tls);
+	return 0;
+}
+
+static void
+test_half_close(void **state)
+{
+	(void)state;
+	session.saw_eof = 0;
+	assert_int_equal(run_client(client_half_closes, "tlsv1.3"), 0);
+	assert_int_equal(session.saw_eof, 1);
+	session.saw_eof = 0;
+	assert_int_equal(run_client(client_half_closes, "tlsv1.2"), 0);
+	assert_int_equal(session.saw_eof, 1);
+}
+
+/* Octets behind QUIT must not turn the last reply into a reset. */
+static int
+client_talks_on(const void *arg)
+{
+	struct tls *tls = tls_over(dial(0), "a.example", "secure");
+	int i;
+
+	(void)arg;
+	expect(tls, "220 hello\r\n");
+	put(tls, "QUIT\r\n");
+	for (i = 0; i < 50; i++)
+		put(tls, "MORE\r\n");
+	usleep(200000);
+	expect(tls, "221 bye\r\n");
+	expect_end(tls);
+	return 0;
+}
+
+static void
+test_talks_on(void **state)
+{
+	(void)state;
+	assert_int_equal(run_client(client_talks_on, NULL), 0);
+}
+
 static int
 client_floods(const void *arg)
 {
@@ -697,6 +803,61 @@ test_half_open(void **state)
 	(void)state;
 	assert_int_equal(run_client(client_floods, NULL), 50);
 	usleep(100000);
+	assert_int_equal(run_client(client_smtps, "secure"), 0);
+}
+
+/* No descriptors: clients wait, the process does not spin, then goes on. */
+static int
+client_many(const void *arg)
+{
+	struct tls *tls[10];
+	int i;
+
+	(void)arg;
+	for (i = 0; i < 10; i++)
+		tls[i] = tls_over(dial(0), "a.example", "secure");
+	for (i = 0; i < 10; i++) {
+		expect(tls[i], "220 hello\r\n");
+		tls_close(tls[i]);
+		tls_free(tls[i]);
+	}
+	return 0;
+}
+
+static long
+cpu_ticks(pid_t pid)
+{
+	unsigned long user = 0, system = 0;
+	char path[64];
+	FILE *file;
+	int n;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	if ((file = fopen(path, "r")) == NULL)
+		return 0;
+	n = fscanf(file,
+	    "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+	    &user, &system);
+	fclose(file);
+	return n == 2 ? (long)(user + system) : 0;
+}
+
+static void
+test_out_of_descriptors(void **state)
+{
+	struct rlimit limit, low;
+	long before;
+
+	(void)state;
+	assert_int_equal(prlimit(frontend.pid, RLIMIT_NOFILE, NULL, &limit), 0);
+	low = limit;
+	low.rlim_cur = 14;
+	assert_int_equal(prlimit(frontend.pid, RLIMIT_NOFILE, &low, NULL), 0);
+	before = cpu_ticks(frontend.pid);
+	(void)run_client(client_many, NULL);
+	assert_in_range(cpu_ticks(frontend.pid) - before, 0, 50);
+	assert_int_equal(prlimit(frontend.pid, RLIMIT_NOFILE, &limit, NULL), 0);
+	usleep(1100000);
 	assert_int_equal(run_client(client_smtps, "secure"), 0);
 }
 
@@ -785,6 +946,85 @@ test_signer_dies(void **state)
 	assert_int_equal(run_client(client_smtps, "secure"), 0);
 }
 
+/* A handshake that began before a reload ends under the old context. */
+static void
+reload_now(int fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	reload_wanted = 1;
+}
+
+static int
+client_hesitates(const void *arg)
+{
+	int fd = dial(0);
+	struct tls *tls;
+
+	(void)arg;
+	usleep(400000);
+	tls = tls_over(fd, "b.example", "secure");
+	expect(tls, "220 hello\r\n");
+	put(tls, "QUIT\r\n");
+	expect(tls, "221 bye\r\n");
+	return 0;
+}
+
+static void
+test_reload_meanwhile(void **state)
+{
+	struct timeval soon = {0, 200000};
+	struct event timer;
+
+	(void)state;
+	evtimer_set(&timer, reload_now, NULL);
+	evtimer_add(&timer, &soon);
+	assert_int_equal(run_client(client_hesitates, NULL), 0);
+}
+
+/* What an engine may get wrong does no harm to others. */
+static void
+test_engine_errs(void **state)
+{
+	union message m = {.session_starttls = {.session = 12345}};
+
+	(void)state;
+	channel_send(engine, MSG_SESSION_STARTTLS, &m, -1);
+	assert_int_equal(run_client(client_smtps, "secure"), 0);
+	m.session_starttls.session = session.id; /* over */
+	channel_send(engine, MSG_SESSION_STARTTLS, &m, -1);
+	assert_int_equal(run_client(client_smtps, "secure"), 0);
+}
+
+/* Sessions may end; a client in mid-handshake goes; then the process goes. */
+static void
+test_shutdown(void **state)
+{
+	union message m = {.shutdown = {.seconds = 5}};
+	pid_t pid;
+	int status, i;
+
+	(void)state;
+	if ((pid = fork()) == 0) {
+		closefrom(3);
+		(void)dial(0);
+		pause();
+	}
+	usleep(100000);
+	channel_send(frontend.channel, MSG_SHUTDOWN, &m, -1);
+	for (i = 0; i < 200; i++) {
+		event_loop(EVLOOP_NONBLOCK);
+		if (waitpid(frontend.pid, &status, WNOHANG) == frontend.pid)
+			break;
+		usleep(10000);
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	assert_in_range(i, 0, 100);
+	assert_int_equal(status, 0);
+}
+
 int
 main(void)
 {
@@ -793,10 +1033,17 @@ main(void)
 	    cmocka_unit_test(test_starttls),
 	    cmocka_unit_test(test_starttls_failed),
 	    cmocka_unit_test(test_bulk),
+	    cmocka_unit_test(test_slow_reader),
+	    cmocka_unit_test(test_half_close),
+	    cmocka_unit_test(test_talks_on),
 	    cmocka_unit_test(test_half_open),
+	    cmocka_unit_test(test_out_of_descriptors),
 	    cmocka_unit_test(test_engine_dies),
 	    cmocka_unit_test(test_reload),
+	    cmocka_unit_test(test_reload_meanwhile),
+	    cmocka_unit_test(test_engine_errs),
 	    cmocka_unit_test(test_signer_dies),
+	    cmocka_unit_test(test_shutdown),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

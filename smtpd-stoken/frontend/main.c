@@ -94,6 +94,7 @@ static void
 begin_shutdown(uint32_t seconds)
 {
 	listeners_stop();
+	session_end_unserved();
 	ticks_left = seconds * 10;
 	evtimer_set(&shutdown_timer, on_shutdown_tick, NULL);
 	(void)evtimer_add(&shutdown_timer, &tick);

@@ -320,6 +320,19 @@ session_engine_lost(struct session *s)
 }
 
 void
+session_end_unserved(void)
+{
+	struct session *s, *next;
+
+	RB_FOREACH_SAFE (s, sessions, &sessions, next) {
+		if (s->engine != NULL || s->state != SESSION_HANDSHAKE)
+			continue;
+		session_become(s, SESSION_ENDED);
+		session_settle(s);
+	}
+}
+
+void
 session_end_all(void)
 {
 	struct session *s, *next;

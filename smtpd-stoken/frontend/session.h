@@ -97,6 +97,9 @@ void session_engine_lost(struct session *);
 void
 session_starttls(struct session *, const uint8_t *reply, size_t reply_length);
 
+/* Those end that no engine knows yet, and will not: at shutdown. */
+void session_end_unserved(void);
+
 /* Everything ends now: at exit. */
 void session_end_all(void);
 
