@@ -307,8 +307,9 @@ pledge(const char *promises, const char *execpromises)
 		errno = EINVAL;
 		return -1;
 	}
-	if (state.pledged && execpromises == NULL && wanted == state.promises)
-		return 0;
+	if (state.pledged && execpromises == NULL && wanted == state.promises &&
+	    (state.closed || (wanted & PROC) != 0))
+		return 0; /* there is nothing more to take away */
 	if (state.closed ||
 	    (state.pledged && (wanted & ~state.promises) != 0)) {
 		errno = EPERM;

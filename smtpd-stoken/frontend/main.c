@@ -17,6 +17,7 @@
 
 #include <tls.h>
 
+#include "compat/sandbox.h"
 #include "lib/log.h"
 #include "lib/process.h"
 #include "smtpd-stoken/frontend/engines.h"
@@ -35,6 +36,8 @@ static unsigned ticks_left;
 static void
 start(const struct process_start *s)
 {
+	/* Its listeners are given to it; it has nobody to call. */
+	sandbox_accept_only();
 	/* in this order, and before anything else of TLS: see the headers */
 	if (remote_key_init(signer_sign) == -1 || tls_hook_init() == -1 ||
 	    tls_init() == -1)
