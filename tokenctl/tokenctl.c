@@ -8,7 +8,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "config.h"
+#include "paths.h"
 #include "imsg/verdicts.h"
 #include "tokenctl/backup.h"
 #include "tokenctl/encrypt.h"

@@ -223,7 +223,8 @@ table_read(struct users *users, const struct source_report *report)
 		source_fault(&at, "out of memory");
 		return NULL;
 	}
-	if (source_read(&users->source, report, &table->text,
+	if (at.path != NULL &&
+	    source_read(&users->source, report, &table->text,
 		&table->text_length) == -1) {
 		free(table);
 		return NULL;
@@ -272,7 +273,7 @@ users_refresh(struct users *users, const struct source_report *report)
 {
 	struct table *table;
 
-	if (!source_changed(&users->source) ||
+	if (users->source.path == NULL || !source_changed(&users->source) ||
 	    (table = table_read(users, report)) == NULL)
 		return;
 	table_free(users->table);

@@ -30,7 +30,7 @@ struct users;
 
 /*
  * Opens the users file of a site with these domains (both stay the caller's,
- * and must live on). Every fault of the file is reported. Returns NULL when
+ * and must live on); with path NULL there is nobody. Every fault of the file is reported. Returns NULL when
  * there is one.
  */
 struct users *users_open(const char *path, const struct text_list *domains,
