@@ -19,14 +19,14 @@ decimal(struct bytes text)
 	return value;
 }
 
-/* RFC 3339 in UTC, to the second. Returns 0 or -1. */
+/* RFC 3339 in UTC, to the second. Returns 0, or -1 for no time. */
 static int
 format_time(char *out, size_t size, struct bytes value)
 {
 	time_t seconds = (time_t)(decimal(value) / 1000);
 	struct tm tm;
 
-	if (gmtime_r(&seconds, &tm) == NULL ||
+	if (decimal(value) == 0 || gmtime_r(&seconds, &tm) == NULL ||
 	    strftime(out, size, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
 		return -1;
 	return 0;
@@ -84,8 +84,7 @@ print_json(FILE *to, const struct row_field *field)
 		(void)fputs(decimal(field->value) ? "true" : "false", to);
 		break;
 	case ROW_TIME:
-		if (field->value.length == 0 ||
-		    format_time(text, sizeof(text), field->value) == -1)
+		if (format_time(text, sizeof(text), field->value) == -1)
 			(void)fputs("null", to);
 		else
 			(void)fprintf(to, "\"%s\"", text);
@@ -125,9 +124,8 @@ print_text(const struct row_field *field)
 
 	switch (field->type) {
 	case ROW_TIME:
-		if (field->value.length == 0 ||
-		    format_time(text, sizeof(text), field->value) == -1)
-			return strdup("-");
+		if (format_time(text, sizeof(text), field->value) == -1)
+			return strdup("never");
 		return strdup(text);
 	case ROW_BOOLEAN:
 		return strdup(decimal(field->value) ? "yes" : "no");

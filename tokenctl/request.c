@@ -108,17 +108,22 @@ on_end(struct channel *c, const union message *m, int fd)
 		text[0] = '\0';
 }
 
-/* The arguments in the order of the verb, and the secret behind them. */
+/*
+ * The arguments in the order of the verb, and the secret behind them. The
+ * directory of a backup is ours alone.
+ */
 static struct bytes
 list_arguments(uint8_t *data, size_t size, const struct command *command,
     const char *secret)
 {
 	struct list_writer list;
-	size_t i;
+	size_t i, count = command->count;
 	int result = 0;
 
+	if (command->verb->number == CONTROL_VERB_BACKUP)
+		count = 0;
 	list_init(&list, data, size);
-	for (i = 0; i < command->count && result == 0; i++)
+	for (i = 0; i < count && result == 0; i++)
 		result = list_add(&list, bytes_text(command->values[i]));
 	if (secret != NULL && result == 0)
 		result = list_add(&list, bytes_text(secret));

@@ -66,7 +66,7 @@ a_list_has_columns(void **state)
 	    "REMOTE         COUNT  EXPIRES               GOOD\n"
 	    "al@b.example       7  2023-11-14T22:13:20Z  yes\n"
 	    "gr\xc3\xbc\xc3\x9f"
-	    "e@b       123456  -                     no\n");
+	    "e@b       123456  never                 no\n");
 	output = open_output(SHAPE_LIST, 0);
 	assert_string_equal(close_output(output), "");
 }
@@ -99,8 +99,8 @@ an_object_has_lines(void **state)
 	assert_int_equal(give(output, "x", 1, 0, 1), 0);
 	assert_int_equal(give(output, "", 2, 0, 1), 0);
 	assert_string_equal(close_output(output),
-	    "remote: x\ncount: 1\nexpires: -\ngood: yes\n"
-	    "remote: -\ncount: 2\nexpires: -\ngood: yes\n");
+	    "remote: x\ncount: 1\nexpires: never\ngood: yes\n"
+	    "remote: -\ncount: 2\nexpires: never\ngood: yes\n");
 	output = open_output(SHAPE_OBJECT, 1);
 	assert_int_equal(give(output, "x", 1, 0, 1), 0);
 	assert_string_equal(close_output(output),
