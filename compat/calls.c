@@ -46,8 +46,8 @@
 	MAY(promises, name), CALL(KILL, promises, name)
 #define NOBODY(name)	CALL(KILL, NEVER, name)
 
-#define FILES	(RPATH | WPATH | CPATH | GETPW | UNVEIL | SANITIZER)
-#define READS	(RPATH | GETPW | UNVEIL | SANITIZER)
+#define FILES	(RPATH | WPATH | CPATH | GETPW | UNVEIL)
+#define READS	(RPATH | GETPW | UNVEIL)
 #define NET	(INET | ACCEPT | UNIX | DNS)
 
 /* open(2) and openat(2) differ in where the flags stand. */
@@ -157,9 +157,9 @@ const struct rule sandbox_rules[] = {
 	OPENING(open, 1), OPENING(openat, 2),
 	MAY(WPATH | CPATH, creat),
 	CALL(KILL, WPATH, creat), CALL(KILL, CPATH, creat),
-	MAY(RPATH | WPATH | SANITIZER, lseek),
-	CALL(NO_SEEK, RPATH | WPATH | SANITIZER, lseek),
-	MAY(RPATH | WPATH | SANITIZER, pread64), MAY(RPATH | WPATH, preadv),
+	MAY(RPATH | WPATH, lseek),
+	CALL(NO_SEEK, RPATH | WPATH, lseek),
+	MAY(RPATH | WPATH, pread64), MAY(RPATH | WPATH, preadv),
 	TRY(FILES, stat), TRY(FILES, lstat),
 	CALL1(PASS, FILES, newfstatat, BITS(3, AT_EMPTY_PATH, 0)),
 	CALL1(REFUSE, FILES, newfstatat, BITS(3, AT_EMPTY_PATH, 0)),
@@ -270,8 +270,6 @@ const struct rule sandbox_rules[] = {
 	MAY(NARROW | UNVEIL, landlock_create_ruleset),
 	MAY(NARROW | UNVEIL, landlock_add_rule),
 	MAY(NARROW | UNVEIL, landlock_restrict_self),
-	/* Reports of AddressSanitizer; the promise exists in no other build. */
-	MAY(SANITIZER, mincore),
 
 	/* What no part of this program ever does, and an intruder would. */
 	NOBODY(ptrace), NOBODY(process_vm_readv), NOBODY(process_vm_writev),

@@ -39,10 +39,10 @@
  *   - recvfd and sendfd cannot be told apart from recvmsg and sendmsg.
  *   - "dns" is sockets for it, no file: read resolv.conf before.
  *
- * AddressSanitizer builds may read files for their reports (Landlock still
- * stands in the way); LeakSanitizer wants ptrace: set detect_leaks=0. Valgrind
- * translates code, which no filter can permit: build with -DSANDBOX_VALGRIND,
- * which checks the words and does nothing else.
+ * AddressSanitizer runs under the same filters, but its reports can open no
+ * file for names and lines, and LeakSanitizer wants ptrace: set detect_leaks=0.
+ * Valgrind translates code, which no filter can permit: build with
+ * -DSANDBOX_VALGRIND, which checks the words and does nothing else.
  */
 #include <sys/types.h>
 
@@ -284,13 +284,6 @@ grants(uint32_t promises)
 		promises |= NARROW;
 	if ((promises & EXEC) != 0) /* the loader of what is started */
 		promises |= PROT_EXEC_OK | RPATH;
-#if defined(__SANITIZE_ADDRESS__)
-	promises |= SANITIZER;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-	promises |= SANITIZER;
-#endif
-#endif
 	return promises;
 }
 
