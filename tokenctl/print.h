@@ -16,7 +16,8 @@ void print_json_text(FILE *to, struct bytes text);
 
 /*
  * The value as text, safe for a terminal: controls and what is not UTF-8
- * become \ooo; nothing is "-", no time "never". To be freed; NULL when memory is short.
+ * become \ooo; nothing is "-", no time "never". To be freed; NULL when memory
+ * is short.
  */
 char *print_text(const struct row_field *field);
 

@@ -310,6 +310,29 @@ works_without_a_file(void **state)
 	aliases_close(aliases);
 }
 
+/* What etc/ has for users to copy works as it stands. */
+static void
+the_samples_are_good(void **state)
+{
+	struct site site = {.domains = &one_domain};
+	struct targets targets;
+	const struct user *alice;
+
+	(void)state;
+	faults[0] = '\0';
+	site.users = users_open("etc/users", site.domains, &report);
+	site.aliases = aliases_open("etc/aliases", site.domains, &report);
+	assert_string_equal(faults, "");
+	assert_int_equal(route_resolve(&site, "hostmaster@a.example", &targets),
+	    LOOKUP_MAILBOXES);
+	assert_int_equal(targets.count, 2);
+	alice = users_find(site.users, "alice@a.example");
+	assert_true(alice->scheme->matches(
+	    alice->secret, alice->secret_length, "change me"));
+	users_close(site.users);
+	aliases_close(site.aliases);
+}
+
 int
 main(void)
 {
@@ -320,6 +343,7 @@ main(void)
 	    cmocka_unit_test(bounds_what_a_question_costs),
 	    cmocka_unit_test(reloads_and_keeps_the_old_for_a_broken_one),
 	    cmocka_unit_test(works_without_a_file),
+	    cmocka_unit_test(the_samples_are_good),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
