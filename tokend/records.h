@@ -10,6 +10,7 @@
  *	k ID			no token under this key lives longer
  *	c			no token was issued later
  *	s			the first start was completed
+ *	t			the last self-test
  *
  * No token and no key is ever in it, but sealed (seal.h).
  */
@@ -25,6 +26,7 @@
 #define RECORD_HORIZON 'k'
 #define RECORD_CLOCK 'c'
 #define RECORD_STARTED 's'
+#define RECORD_TEST 't'
 
 struct record_key {
 	uint8_t data[STORE_KEY_MAX];

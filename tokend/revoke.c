@@ -283,6 +283,26 @@ marks_cover(const struct marks *marks, uint64_t issued, struct bytes remote,
 	return 0;
 }
 
+int
+mark_covers(enum mark_scope scope, struct bytes mark_remote,
+    struct bytes mark_local, struct bytes remote, struct bytes local)
+{
+	switch (scope) {
+	case MARK_ALL:
+		return 1;
+	case MARK_LOCAL:
+		return bytes_equal(mark_local, local);
+	case MARK_REMOTE:
+		return bytes_equal(mark_remote, remote);
+	case MARK_DOMAIN:
+		return bytes_equal(mark_remote, domain_of(remote));
+	case MARK_PAIR:
+		return bytes_equal(mark_remote, remote) &&
+		    bytes_equal(mark_local, local);
+	}
+	return 0;
+}
+
 /* A pair's tag under a key is computed once and kept. */
 static int
 pair_bears(struct mark *mark, size_t prefix, const struct token *token,

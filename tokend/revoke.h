@@ -56,6 +56,10 @@ size_t marks_count(const struct marks *marks);
 int marks_prune(
     struct marks *marks, struct store *store, uint64_t now, size_t limit);
 
+/* Does a mark of this scope and these addresses cover the pair? */
+int mark_covers(enum mark_scope scope, struct bytes mark_remote,
+    struct bytes mark_local, struct bytes remote, struct bytes local);
+
 const char *mark_scope_name(enum mark_scope scope);
 
 #endif

@@ -31,6 +31,9 @@ struct store;
 struct store *store_open(
     const char *dir, unsigned int wait, int *fresh, struct problem *problem);
 
+/* Is there a store in the directory already? */
+int store_exists(const char *dir);
+
 /* Drops what was not committed. */
 void store_close(struct store *store);
 

@@ -137,13 +137,10 @@ environment_open(struct store *store)
 static int
 database_open(struct store *store, int *fresh)
 {
-	char path[PATH_MAX];
-	struct stat st;
 	DB *db;
 	int error;
 
-	snprintf(path, sizeof(path), "%s/%s", store->dir, STORE_FILE);
-	*fresh = stat(path, &st) == -1 && errno == ENOENT;
+	*fresh = !store_exists(store->dir);
 	if ((error = db_create(&store->db, store->env, 0)) != 0)
 		return failed(store, STORE_FILE, error);
 	db = store->db;
@@ -152,6 +149,16 @@ database_open(struct store *store, int *fresh)
 		 DB_CREATE | DB_AUTO_COMMIT, 0600)) != 0)
 		return failed(store, STORE_FILE, error);
 	return 0;
+}
+
+int
+store_exists(const char *dir)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, STORE_FILE);
+	return lstat(path, &st) == 0;
 }
 
 struct store *
