@@ -24,8 +24,8 @@ RB_GENERATE(ask_tree, ask, entry, ask_compare)
 struct session *
 ask_session(const struct ask *ask)
 {
-	return ask->for_session ? session_find(ask->engine, ask->session) :
-				  NULL;
+	return ask->for_session ? session_find(ask->engine, ask->session)
+				: NULL;
 }
 
 /* Calls it, after which it is no more. */
@@ -76,8 +76,8 @@ leave(struct ask *ask, const union message *answer)
 }
 
 void
-ask_address(const struct ask *template, struct session *session,
-    struct bytes address)
+ask_address(
+    const struct ask *template, struct session *session, struct bytes address)
 {
 	struct ask *ask = enter(template, session);
 	union message m;
@@ -86,8 +86,8 @@ ask_address(const struct ask *template, struct session *session,
 		return;
 	m.address_lookup.request = ask->number;
 	m.address_lookup.address = address;
-	if (channel_send(process_peer(ROLE_AUTH, 0), MSG_ADDRESS_LOOKUP, &m,
-		-1) == -1)
+	if (channel_send(
+		process_peer(ROLE_AUTH, 0), MSG_ADDRESS_LOOKUP, &m, -1) == -1)
 		leave(ask, NULL);
 }
 
@@ -103,8 +103,8 @@ ask_owner(const struct ask *template, struct session *session,
 	m.owner_check.request = ask->number;
 	m.owner_check.login = login;
 	m.owner_check.address = address;
-	if (channel_send(process_peer(ROLE_AUTH, 0), MSG_OWNER_CHECK, &m,
-		-1) == -1)
+	if (channel_send(process_peer(ROLE_AUTH, 0), MSG_OWNER_CHECK, &m, -1) ==
+	    -1)
 		leave(ask, NULL);
 }
 
@@ -140,7 +140,6 @@ asks_fail(void)
 	struct ask *ask;
 	uint64_t newest = last_number;
 
-	while ((ask = RB_MIN(ask_tree, &asks)) != NULL &&
-	    ask->number <= newest)
+	while ((ask = RB_MIN(ask_tree, &asks)) != NULL && ask->number <= newest)
 		leave(ask, NULL);
 }

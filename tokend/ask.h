@@ -38,8 +38,8 @@ struct ask {
  * be called before this returns. The session, or NULL, fills the ask's own
  * fields about it.
  */
-void ask_address(const struct ask *ask, struct session *session,
-    struct bytes address);
+void ask_address(
+    const struct ask *ask, struct session *session, struct bytes address);
 void ask_owner(const struct ask *ask, struct session *session,
     struct bytes login, struct bytes address);
 

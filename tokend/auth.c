@@ -115,13 +115,13 @@ failed(struct session *session, struct bytes name, struct bytes secret)
 		    ticket_clock());
 	session->failures++;
 	answer(session,
-	    limit != 0 && session->failures >= limit ? AUTH_FAILED_LAST :
-						       AUTH_FAILED);
+	    limit != 0 && session->failures >= limit ? AUTH_FAILED_LAST
+						     : AUTH_FAILED);
 }
 
 int
-stoken_split(struct bytes response, struct bytes *recipient,
-    struct bytes *token)
+stoken_split(
+    struct bytes response, struct bytes *recipient, struct bytes *token)
 {
 	const uint8_t *at = memchr(response.data, 0, response.length);
 	size_t i, separator = 1;
@@ -137,10 +137,9 @@ stoken_split(struct bytes response, struct bytes *recipient,
 	}
 	if (at == NULL)
 		return -1;
-	*recipient =
-	    bytes_of(response.data, (size_t)(at - response.data));
-	*token = bytes_of(at + separator,
-	    response.length - recipient->length - separator);
+	*recipient = bytes_of(response.data, (size_t)(at - response.data));
+	*token = bytes_of(
+	    at + separator, response.length - recipient->length - separator);
 	return 0;
 }
 
@@ -189,7 +188,8 @@ static void
 local_answered(struct ask *ask, const union message *m)
 {
 	struct session *session = ask_session(ask);
-	uint8_t lookup = m == NULL ? LOOKUP_TEMPORARY : m->address_result.lookup;
+	uint8_t lookup =
+	    m == NULL ? LOOKUP_TEMPORARY : m->address_result.lookup;
 	char local[ADDRESS_SIZE];
 
 	if (session == NULL || session->exchange == NULL ||
@@ -248,15 +248,15 @@ password_step(struct session *session, const struct msg_auth_step *m)
 	struct exchange *exchange = session->exchange;
 	struct channel *auth = process_peer(ROLE_AUTH, 0);
 	union message out = {.password_step = {
-		.first = m->first,
-		.has_response = m->has_response,
-		.plus_offered = m->plus_offered,
-		.mechanism = bytes_text(exchange->mechanism),
-		.address = bytes_text(session->address),
-		.exporter = m->exporter,
-		.endpoint = m->endpoint,
-		.response = m->response,
-	}};
+				 .first = m->first,
+				 .has_response = m->has_response,
+				 .plus_offered = m->plus_offered,
+				 .mechanism = bytes_text(exchange->mechanism),
+				 .address = bytes_text(session->address),
+				 .exporter = m->exporter,
+				 .endpoint = m->endpoint,
+				 .response = m->response,
+			     }};
 
 	out.password_step.session = exchange->number;
 	exchange->waiting = exchange->with_auth = 1;
@@ -304,8 +304,8 @@ on_auth_step(struct channel *engine, const union message *message, int fd)
 {
 	const struct msg_auth_step *m = &message->auth_step;
 	struct session *session = session_of(engine, m->session);
-	union message away = {.auth_result = {
-		.session = m->session, .outcome = AUTH_TEMPORARY}};
+	union message away = {
+	    .auth_result = {.session = m->session, .outcome = AUTH_TEMPORARY}};
 
 	(void)fd;
 	if (session == NULL) {
@@ -348,8 +348,9 @@ log_password(const struct session *session, const char *what,
 
 	log_info("%s auth %s address=%s port=%u mech=%s%s%s user=\"%s\"",
 	    session_name(session), what, session->address, session->port,
-	    session->exchange->mechanism, *reason == '\0' ? "" : " reason=",
-	    reason, log_safe(safe, sizeof(safe), name));
+	    session->exchange->mechanism,
+	    *reason == '\0' ? "" : " reason=", reason,
+	    log_safe(safe, sizeof(safe), name));
 }
 
 static void
@@ -374,9 +375,9 @@ password_passed(struct session *session, const struct msg_password_result *m)
 static void
 password_failed(struct session *session, const struct msg_password_result *m)
 {
-	const char *reason = m->reason < sizeof(reasons) / sizeof(reasons[0]) ?
-	    reasons[m->reason] :
-	    "failed";
+	const char *reason = m->reason < sizeof(reasons) / sizeof(reasons[0])
+	    ? reasons[m->reason]
+	    : "failed";
 
 	tokend.counters.auth_failed++;
 	log_password(session, "failed", reason, m->tried);

@@ -21,7 +21,7 @@ void exchange_drop(struct session *session);
 void auth_fail_waiting(void);
 
 /* The recipient and the token in a STOKEN response (D-S15). -1: none. */
-int stoken_split(struct bytes response, struct bytes *recipient,
-    struct bytes *token);
+int stoken_split(
+    struct bytes response, struct bytes *recipient, struct bytes *token);
 
 #endif

@@ -19,7 +19,7 @@ struct client {
 	RB_ENTRY(client) entry;
 	char name[64];
 	unsigned int sessions;
-	uint64_t window;  /* when the minute began */
+	uint64_t window; /* when the minute began */
 	uint64_t blocked; /* until then */
 	uint64_t failures;
 	size_t seen_count;
@@ -132,8 +132,8 @@ was_seen(const struct client *client, uint64_t digest)
 }
 
 void
-client_failed(struct client *client, uint64_t digest, uint64_t limit,
-    uint64_t now)
+client_failed(
+    struct client *client, uint64_t digest, uint64_t limit, uint64_t now)
 {
 	if (client->window + MINUTE <= now) {
 		client->window = now;

@@ -27,8 +27,8 @@ unsigned int client_sessions(const struct client *client);
  * password is no attack (DESIGN 11). At `limit` the address is blocked for a
  * minute; limit 0 is none.
  */
-void client_failed(struct client *client, uint64_t digest, uint64_t limit,
-    uint64_t now);
+void client_failed(
+    struct client *client, uint64_t digest, uint64_t limit, uint64_t now);
 int client_blocked(const struct client *client, uint64_t now);
 
 /* Forgets those without sessions whose minute is over. */

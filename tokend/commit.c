@@ -24,13 +24,14 @@ static void
 send_grant(struct channel *engine, const struct msg_commit_begin *m,
     const struct grant *grant)
 {
-	union message answer = {.commit_grant = {
+	union message answer = {
+	    .commit_grant = {
 		.session = m->session,
 		.transaction = m->transaction,
 		.expires = grant->expires,
 		.verdicts = bytes_of(grant->verdicts, grant->verdict_count),
 		.tickets = bytes_of(grant->tickets, grant->tickets_length),
-	}};
+	    }};
 
 	(void)channel_send(engine, MSG_COMMIT_GRANT, &answer, -1);
 }
@@ -74,9 +75,9 @@ check_token_again(struct session *session, const struct recipient *recipient)
 	    wall_clock());
 	if (check == CHECK_OK)
 		return flight_add(session->flight, recipient->remote,
-			   recipient->local) == -1 ?
-		    VERDICT_TEMPORARY :
-		    VERDICT_OK;
+			   recipient->local) == -1
+		    ? VERDICT_TEMPORARY
+		    : VERDICT_OK;
 	log_info("%s token failed address=%s port=%u reason=%s at=end-of-data",
 	    session_name(session), session->address, session->port,
 	    check_name(check));
@@ -139,10 +140,11 @@ send_tokens(void *argument, int durable)
 	struct result *result = argument;
 	struct channel *engine = process_peer(ROLE_ENGINE, result->engine);
 	union message m = {.commit_result = {
-		.session = result->session,
-		.transaction = result->transaction,
-		.tokens = bytes_of(result->tokens, durable ? result->length : 0),
-	}};
+			       .session = result->session,
+			       .transaction = result->transaction,
+			       .tokens = bytes_of(result->tokens,
+				   durable ? result->length : 0),
+			   }};
 
 	if (engine != NULL)
 		(void)channel_send(engine, MSG_COMMIT_RESULT, &m, -1);
@@ -160,8 +162,8 @@ earns_token(const struct token *token, uint64_t now)
 
 /* Writes the new token of a delivery to `out`, or "". */
 static void
-reward(const struct recipient *recipient, uint64_t now,
-    char out[TOKEN_LENGTH + 1])
+reward(
+    const struct recipient *recipient, uint64_t now, char out[TOKEN_LENGTH + 1])
 {
 	struct token made;
 	int result;
@@ -182,8 +184,8 @@ reward(const struct recipient *recipient, uint64_t now,
 }
 
 static void
-delivered(const struct recipient *recipient, uint64_t now,
-    char out[TOKEN_LENGTH + 1])
+delivered(
+    const struct recipient *recipient, uint64_t now, char out[TOKEN_LENGTH + 1])
 {
 	out[0] = '\0';
 	if (!recipient->has_token)
@@ -201,8 +203,7 @@ delivered(const struct recipient *recipient, uint64_t now,
 
 /* The new tokens of the accepted recipients, in order, as a LIST. */
 static void
-collect(struct session *session, struct bytes results,
-    struct list_writer *list)
+collect(struct session *session, struct bytes results, struct list_writer *list)
 {
 	const struct recipient *recipient;
 	char token[TOKEN_LENGTH + 1];

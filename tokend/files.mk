@@ -1,7 +1,11 @@
 # What needs no process around it: linked by the tests and the bench too.
-TOKEND_CORE_OBJS = tokend/batch.o tokend/check.o tokend/held.o tokend/hmac.o \
-	tokend/issue.o tokend/keyfile.o tokend/keyring.o tokend/problem.o \
+TOKEND_CORE_OBJS = tokend/batch.o tokend/check.o tokend/client.o \
+	tokend/flight.o tokend/held.o tokend/hmac.o tokend/issue.o \
+	tokend/keyfile.o tokend/keyring.o tokend/open.o tokend/problem.o \
 	tokend/records.o tokend/revoke.o tokend/seal.o tokend/store_db.o \
 	tokend/store_db_backup.o tokend/token.o
 
-TOKEND_OBJS = $(TOKEND_CORE_OBJS)
+TOKEND_OBJS = $(TOKEND_CORE_OBJS) tokend/ask.o tokend/auth.o \
+	tokend/commit.o tokend/control.o tokend/control_change.o \
+	tokend/control_show.o tokend/control_upkeep.o tokend/main.o \
+	tokend/manage.o tokend/recipient.o tokend/session.o tokend/upkeep.o

@@ -37,8 +37,10 @@ struct waiter {
 };
 
 /* Oldest first, so that the first one expires first. */
-static TAILQ_HEAD(, flight) flights = TAILQ_HEAD_INITIALIZER(flights);
-static TAILQ_HEAD(, waiter) waiters = TAILQ_HEAD_INITIALIZER(waiters);
+static TAILQ_HEAD(, flight)
+flights = TAILQ_HEAD_INITIALIZER(flights);
+static TAILQ_HEAD(, waiter)
+waiters = TAILQ_HEAD_INITIALIZER(waiters);
 static uint64_t last_number, unknown_until;
 static size_t count;
 static struct event timer;
@@ -89,8 +91,7 @@ flight_add(struct flight *flight, const char *remote, const char *local)
 {
 	struct pair *pairs;
 
-	pairs = reallocarray(
-	    flight->pairs, flight->count + 1, sizeof(*pairs));
+	pairs = reallocarray(flight->pairs, flight->count + 1, sizeof(*pairs));
 	if (pairs == NULL)
 		return -1;
 	flight->pairs = pairs;
@@ -124,8 +125,8 @@ must_wait(const struct waiter *waiter, uint64_t now)
 	if (unknown_until > now)
 		return 1;
 	TAILQ_FOREACH (flight, &flights, entry)
-		if (flight->number <= waiter->number &&
-		    flight->expires > now && is_covered(waiter, flight))
+		if (flight->number <= waiter->number && flight->expires > now &&
+		    is_covered(waiter, flight))
 			return 1;
 	return 0;
 }

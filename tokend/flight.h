@@ -31,8 +31,8 @@ void flight_forget(struct flight *flight);
  * when memory is short.
  */
 typedef void flight_done(void *argument);
-int flights_wait(enum mark_scope scope, struct bytes remote,
-    struct bytes local, flight_done *done, void *argument);
+int flights_wait(enum mark_scope scope, struct bytes remote, struct bytes local,
+    flight_done *done, void *argument);
 
 /*
  * Tickets of another tokend may be about until then (ms of ticket_clock()):

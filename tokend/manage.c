@@ -28,10 +28,10 @@ send_generated(uint8_t instance, uint64_t session, enum token_verdict verdict,
 {
 	struct channel *engine = process_peer(ROLE_ENGINE, instance);
 	union message m = {.token_generated = {
-		.session = session,
-		.verdict = (uint8_t)verdict,
-		.token = bytes_text(token),
-	}};
+			       .session = session,
+			       .verdict = (uint8_t)verdict,
+			       .token = bytes_text(token),
+			   }};
 
 	if (engine != NULL)
 		(void)channel_send(engine, MSG_TOKEN_GENERATED, &m, -1);
@@ -78,23 +78,22 @@ issue(const struct request *request, struct bytes local, char *token)
 }
 
 static void
-generate(struct session *session, const struct request *request,
-    struct bytes local)
+generate(
+    struct session *session, const struct request *request, struct bytes local)
 {
 	struct pending *pending = calloc(1, sizeof(*pending));
 
-	if (pending == NULL ||
-	    issue(request, local, pending->token) == -1) {
+	if (pending == NULL || issue(request, local, pending->token) == -1) {
 		free(pending);
-		send_generated(session->engine, session->id,
-		    TOKEN_VERDICT_TEMPORARY, "");
+		send_generated(
+		    session->engine, session->id, TOKEN_VERDICT_TEMPORARY, "");
 		return;
 	}
 	pending->engine = session->engine;
 	pending->session = session->id;
 	log_made(session,
-	    request->permanent ? "generated kind=permanent" :
-				 "generated kind=temporary",
+	    request->permanent ? "generated kind=permanent"
+			       : "generated kind=temporary",
 	    request->remote, local);
 	answer_later(generated, pending);
 }
@@ -175,8 +174,8 @@ send_revoked(void *argument, enum token_verdict verdict)
 {
 	struct pending *pending = argument;
 	struct channel *engine = process_peer(ROLE_ENGINE, pending->engine);
-	union message m = {.token_revoked = {
-		.session = pending->session, .verdict = (uint8_t)verdict}};
+	union message m = {.token_revoked = {.session = pending->session,
+			       .verdict = (uint8_t)verdict}};
 
 	if (engine != NULL)
 		(void)channel_send(engine, MSG_TOKEN_REVOKED, &m, -1);
@@ -248,8 +247,7 @@ revocation_durable(void *argument, int durable)
 
 	/* `argument` is freed after us: what goes on is a copy. */
 	if (!durable || (copy = malloc(sizeof(*copy))) == NULL) {
-		revocation->done(
-		    revocation->argument, TOKEN_VERDICT_TEMPORARY);
+		revocation->done(revocation->argument, TOKEN_VERDICT_TEMPORARY);
 		return;
 	}
 	*copy = *revocation;
@@ -261,19 +259,19 @@ revocation_durable(void *argument, int durable)
 }
 
 void
-revoke_finally(enum mark_scope scope, struct bytes remote,
-    struct bytes local, revoke_done *done, void *argument)
+revoke_finally(enum mark_scope scope, struct bytes remote, struct bytes local,
+    revoke_done *done, void *argument)
 {
 	struct revocation *revocation = calloc(1, sizeof(*revocation));
 	uint64_t before;
 
 	if (revocation == NULL ||
-	    bytes_copy(revocation->remote, sizeof(revocation->remote),
-		remote) == -1 ||
+	    bytes_copy(
+		revocation->remote, sizeof(revocation->remote), remote) == -1 ||
 	    bytes_copy(revocation->local, sizeof(revocation->local), local) ==
 		-1 ||
-	    issue_revocation(&tokend.issuer, scope, remote, local,
-		wall_clock(), &before) != 0) {
+	    issue_revocation(&tokend.issuer, scope, remote, local, wall_clock(),
+		&before) != 0) {
 		free(revocation);
 		done(argument, TOKEN_VERDICT_TEMPORARY);
 		return;

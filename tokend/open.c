@@ -98,8 +98,8 @@ keys_without_store(const char *dir, struct problem *problem)
 }
 
 struct store *
-open_all(const char *dir, unsigned int wait, struct keyring *ring,
-    int *created, struct problem *problem)
+open_all(const char *dir, unsigned int wait, struct keyring *ring, int *created,
+    struct problem *problem)
 {
 	struct store *store;
 	int fresh;

@@ -16,8 +16,8 @@
  * let go of it. *created gets 1 if this was the first start. Proves that the
  * store can be written and flushed. Returns NULL with `problem` set.
  */
-struct store *open_all(const char *dir, unsigned int wait,
-    struct keyring *ring, int *created, struct problem *problem);
+struct store *open_all(const char *dir, unsigned int wait, struct keyring *ring,
+    int *created, struct problem *problem);
 
 /* A write and a flush, undone by the next. Returns 0 or -1. */
 int store_self_test(struct store *store);

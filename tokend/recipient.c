@@ -19,20 +19,20 @@ send_verdict(struct session *session, const struct recipient *recipient,
 {
 	struct channel *engine = session_engine(session);
 	union message m = {.rcpt_verdict = {
-		.session = session->id,
-		.transaction = session->transaction,
-		.recipient_index = recipient->index,
-		.verdict = (uint8_t)verdict,
-	}};
+			       .session = session->id,
+			       .transaction = session->transaction,
+			       .recipient_index = recipient->index,
+			       .verdict = (uint8_t)verdict,
+			   }};
 
 	if (verdict != VERDICT_OK)
 		tokend.counters.recipients_refused++;
 	if (verdict == VERDICT_OK) {
-		m.rcpt_verdict.mailboxes = bytes_of(
-		    recipient->mailboxes, recipient->mailboxes_length);
-		m.rcpt_verdict.token_kind = recipient->has_token ?
-		    (uint8_t)recipient->token.kind :
-		    TOKEN_KIND_NONE;
+		m.rcpt_verdict.mailboxes =
+		    bytes_of(recipient->mailboxes, recipient->mailboxes_length);
+		m.rcpt_verdict.token_kind = recipient->has_token
+		    ? (uint8_t)recipient->token.kind
+		    : TOKEN_KIND_NONE;
 	}
 	if (engine != NULL)
 		(void)channel_send(engine, MSG_RCPT_VERDICT, &m, -1);
@@ -90,8 +90,8 @@ find(struct session *session, const struct ask *ask)
 }
 
 static enum rcpt_verdict
-keep_mailboxes(struct session *session, struct recipient *recipient,
-    struct bytes list)
+keep_mailboxes(
+    struct session *session, struct recipient *recipient, struct bytes list)
 {
 	struct bytes rest = list, item;
 	size_t count = 0;
@@ -149,14 +149,13 @@ address_answered(struct ask *ask, const union message *m)
 
 /* The token must be good for (MAIL FROM, RCPT TO) (S1-16, S1-72). */
 static int
-token_check(struct session *session, struct recipient *recipient,
-    struct bytes token)
+token_check(
+    struct session *session, struct recipient *recipient, struct bytes token)
 {
 	enum check check;
 
-	check = check_pair(&tokend.issuer, token,
-	    bytes_text(recipient->remote), bytes_text(recipient->local),
-	    wall_clock(), &recipient->token);
+	check = check_pair(&tokend.issuer, token, bytes_text(recipient->remote),
+	    bytes_text(recipient->local), wall_clock(), &recipient->token);
 	if (check == CHECK_OK) {
 		recipient->has_token = 1;
 		return 0;
@@ -243,11 +242,11 @@ static void
 answer_unknown(struct channel *engine, const struct msg_rcpt_check *m)
 {
 	union message answer = {.rcpt_verdict = {
-		.session = m->session,
-		.transaction = m->transaction,
-		.recipient_index = m->recipient_index,
-		.verdict = VERDICT_TEMPORARY,
-	}};
+				    .session = m->session,
+				    .transaction = m->transaction,
+				    .recipient_index = m->recipient_index,
+				    .verdict = VERDICT_TEMPORARY,
+				}};
 
 	(void)channel_send(engine, MSG_RCPT_VERDICT, &answer, -1);
 }
@@ -283,15 +282,15 @@ on_rcpt_check(struct channel *engine, const union message *message, int fd)
 }
 
 static void
-send_sender(struct session *session, uint32_t transaction,
-    enum rcpt_verdict verdict)
+send_sender(
+    struct session *session, uint32_t transaction, enum rcpt_verdict verdict)
 {
 	struct channel *engine = session_engine(session);
 	union message m = {.sender_verdict = {
-		.session = session->id,
-		.transaction = transaction,
-		.verdict = (uint8_t)verdict,
-	}};
+			       .session = session->id,
+			       .transaction = transaction,
+			       .verdict = (uint8_t)verdict,
+			   }};
 
 	if (engine != NULL)
 		(void)channel_send(engine, MSG_SENDER_VERDICT, &m, -1);

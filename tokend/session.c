@@ -184,8 +184,8 @@ session_new(struct channel *engine, const struct msg_session_admit *m)
 	session->listener = m->listener;
 	session->port = m->port;
 	session->since = m->since;
-	if (bytes_copy(session->address, sizeof(session->address),
-		m->address) == -1)
+	if (bytes_copy(
+		session->address, sizeof(session->address), m->address) == -1)
 		strlcpy(session->address, "?", sizeof(session->address));
 	if (channel_trusted(engine))
 		session->who = WHO_MTA;

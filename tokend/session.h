@@ -14,9 +14,9 @@
 
 enum who {
 	WHO_NOBODY,
-	WHO_USER,  /* logged in with a password; `login` is the address */
+	WHO_USER, /* logged in with a password; `login` is the address */
 	WHO_TOKEN, /* logged in with a token; `login` is its local address */
-	WHO_MTA	   /* the trusted socket */
+	WHO_MTA /* the trusted socket */
 };
 
 /* A login that is going on. */
@@ -25,7 +25,7 @@ struct exchange {
 	uint64_t number;
 	struct session *session;
 	char mechanism[24];
-	int waiting;   /* for tokend-auth, not for the client */
+	int waiting; /* for tokend-auth, not for the client */
 	int with_auth; /* tokend-auth knows it by this number */
 	struct token token;
 	char local[ADDRESS_SIZE];

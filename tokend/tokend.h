@@ -16,19 +16,19 @@
 #include "tokend/held.h"
 
 /* What `tokenctl show stats` prints, in this order. */
-#define COUNTERS                                                         \
-	COUNTER(sessions)	    /* admitted since the start */           \
-	COUNTER(sessions_refused)                                        \
-	COUNTER(auth_ok)            /* by password */                    \
-	COUNTER(auth_failed)        /* by password */                    \
-	COUNTER(token_ok)           /* AUTH STOKEN */                    \
-	COUNTER(token_failed)                                            \
-	COUNTER(recipients)         /* asked about */                    \
-	COUNTER(recipients_refused)                                      \
-	COUNTER(deliveries)         /* by token, that an engine told of */ \
-	COUNTER(tokens_temporary)   /* made */                           \
-	COUNTER(tokens_permanent)   /* made */                           \
-	COUNTER(tokens_held)        /* taken from MYSTOKEN */            \
+#define COUNTERS                                                   \
+	COUNTER(sessions) /* admitted since the start */           \
+	COUNTER(sessions_refused)                                  \
+	COUNTER(auth_ok) /* by password */                         \
+	COUNTER(auth_failed) /* by password */                     \
+	COUNTER(token_ok) /* AUTH STOKEN */                        \
+	COUNTER(token_failed)                                      \
+	COUNTER(recipients) /* asked about */                      \
+	COUNTER(recipients_refused)                                \
+	COUNTER(deliveries) /* by token, that an engine told of */ \
+	COUNTER(tokens_temporary) /* made */                       \
+	COUNTER(tokens_permanent) /* made */                       \
+	COUNTER(tokens_held) /* taken from MYSTOKEN */             \
 	COUNTER(revocations)
 
 struct tokend {
@@ -41,7 +41,7 @@ struct tokend {
 	uint8_t ticket_key[TICKET_KEY_LENGTH];
 	int has_ticket_key;
 	uint64_t started; /* ms since 1970 */
-	int restarted;	  /* tickets of another tokend may be about */
+	int restarted; /* tickets of another tokend may be about */
 	struct {
 #define COUNTER(name) uint64_t name;
 		COUNTERS

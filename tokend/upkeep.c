@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: ISC */
+#include "tokend/upkeep.h"
+
+#include <sys/time.h>
+
+#include <event.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "tokend/client.h"
+
+#define MINUTE 60
+#define AT_ONCE 2000 /* records looked at in one go */
+
+static struct event timer;
+static struct record_key cursor; /* where pruning of tokens goes on */
+
+int
+key_retire(uint16_t id, struct problem *problem)
+{
+	struct keyring copy = tokend.ring;
+	struct record_key key;
+	int result = -1;
+
+	record_key_horizon(&key, id);
+	if (held_reseal(&tokend.issuer, id) == -1 ||
+	    store_commit(tokend.store) == -1) {
+		problem_set(problem, "%s", store_problem(tokend.store));
+		goto end;
+	}
+	if (keyring_remove(&copy, id) == -1 ||
+	    keyring_save(&copy, tokend.settings->store, problem) == -1)
+		goto end;
+	keyring_remove(&tokend.ring, id);
+	/* Of no use now; the next start would drop it from its memory too. */
+	if (store_delete(tokend.store, record_key_bytes(&key)) == -1 ||
+	    store_commit(tokend.store) == -1)
+		log_warnx("%s", store_problem(tokend.store));
+	log_info("key %u is retired", id);
+	result = 0;
+end:
+	keyring_wipe(&copy);
+	return result;
+}
+
+/* An old key goes when the last token under it has expired. */
+static void
+retire_keys(uint64_t now)
+{
+	const struct key *active = keyring_active(&tokend.ring);
+	struct problem problem;
+	uint64_t needed;
+	size_t i;
+
+	for (i = 0; i < tokend.ring.count; i++) {
+		if (&tokend.ring.keys[i] == active)
+			continue;
+		needed = issue_horizon(&tokend.issuer, tokend.ring.keys[i].id);
+		if (needed == 0 || needed > now)
+			continue;
+		if (key_retire(tokend.ring.keys[i].id, &problem) == -1)
+			log_warnx("%s", problem.text);
+		return; /* the ring has changed; the next one has time */
+	}
+}
+
+/* Permanent tokens that expired: what they were computed from is no use. */
+struct pruning {
+	uint64_t now;
+	int left;
+	int deleted;
+};
+
+static int
+prune_each(struct bytes key, struct bytes value, void *argument)
+{
+	struct pruning *pruning = argument;
+	struct permanent permanent;
+
+	memcpy(cursor.data, key.data, key.length);
+	cursor.length = key.length;
+	if (permanent_decode(&permanent, value) == 0 &&
+	    permanent.expires != 0 && permanent.expires <= pruning->now) {
+		pruning->deleted = 1;
+		return 1;
+	}
+	return --pruning->left == 0;
+}
+
+/* Returns 1 when there is more to look at now. */
+static int
+prune_tokens(uint64_t now)
+{
+	struct pruning pruning = {now, AT_ONCE, 0};
+	struct record_key prefix;
+	int more;
+
+	record_key_single(&prefix, RECORD_PERMANENT);
+	if (cursor.length == 0)
+		cursor = prefix;
+	do {
+		pruning.deleted = 0;
+		more = store_each(tokend.store, record_key_bytes(&prefix),
+		    record_key_bytes(&cursor), prune_each, &pruning);
+		if (pruning.deleted &&
+		    store_delete(tokend.store, record_key_bytes(&cursor)) == -1)
+			return 0;
+	} while (pruning.deleted && --pruning.left > 0);
+	if (more != 1)
+		cursor.length = 0;
+	return more == 1;
+}
+
+static void
+upkeep(int fd, short what, void *argument)
+{
+	const struct timeval minute = {MINUTE, 0}, second = {1, 0};
+	uint64_t now = wall_clock();
+	int more;
+
+	(void)fd;
+	(void)what;
+	(void)argument;
+	clients_sweep(ticket_clock());
+	more = prune_tokens(now);
+	if (marks_prune(tokend.marks, tokend.store, now, AT_ONCE) == -1)
+		log_warnx("%s", store_problem(tokend.store));
+	if (batch_flush(&tokend.batch) == -1)
+		fatalx("%s", store_problem(tokend.store));
+	retire_keys(now);
+	if (store_checkpoint(tokend.store, 0) == -1)
+		fatalx("%s", store_problem(tokend.store));
+	(void)evtimer_add(&timer, more ? &second : &minute);
+}
+
+void
+upkeep_start(void)
+{
+	const struct timeval minute = {MINUTE, 0};
+
+	evtimer_set(&timer, upkeep, NULL);
+	(void)evtimer_add(&timer, &minute);
+}
