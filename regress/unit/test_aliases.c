@@ -327,8 +327,8 @@ the_samples_are_good(void **state)
 	    LOOKUP_MAILBOXES);
 	assert_int_equal(targets.count, 2);
 	alice = users_find(site.users, "alice@a.example");
-	assert_true(alice->scheme->matches(
-	    alice->secret, alice->secret_length, "change me"));
+	/* Nobody gets in with a password that is in the sample. */
+	assert_string_equal(alice->secret, "*");
 	users_close(site.users);
 	aliases_close(site.aliases);
 }
