@@ -46,12 +46,10 @@ closing_step(struct session *s, short what)
 	if (!say_close_notify(s))
 		return;
 	session_close_pair(s);
-	if (shutdown(s->client, SHUT_WR) == -1) {
-		session_become(s, SESSION_ENDED);
-		return;
-	}
 	session_become(s, SESSION_LINGER);
 	linger_step(s, 0);
+	if (s->state == SESSION_LINGER)
+		(void)shutdown(s->client, SHUT_WR);
 }
 
 uint8_t
