@@ -18,7 +18,7 @@
 #include "smtpd-stoken/frontend/session.h"
 #include "smtpd-stoken/frontend/tls_hook.h"
 
-static TAILQ_HEAD(, engine)
+static TAILQ_HEAD(engine_list, engine)
 engines = TAILQ_HEAD_INITIALIZER(engines);
 
 void

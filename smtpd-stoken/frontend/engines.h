@@ -15,7 +15,7 @@ struct tls_facts;
 /* An engine, for as long as its channel stands. */
 struct engine {
 	TAILQ_ENTRY(engine) entry;
-	LIST_HEAD(, session)
+	LIST_HEAD(engine_sessions, session)
 	sessions;
 	struct channel *channel;
 	size_t count; /* of sessions */

@@ -29,10 +29,9 @@ failed(struct session *s)
 {
 	char address[64], reason[160];
 
-	log_info("%016llx tls failed address=%s port=%u listener=%u reason=%s",
-	    (unsigned long long)s->id,
-	    session_address(s, address, sizeof(address)), s->port,
-	    s->listener_port,
+	log_info("%08x tls failed address=%s port=%u listener=%u reason=%s",
+	    (unsigned int)s->id, session_address(s, address, sizeof(address)),
+	    s->port, s->listener_port,
 	    log_safe(reason, sizeof(reason), bytes_text(tls_error(s->tls))));
 	session_become(s, SESSION_ENDED);
 }
@@ -43,10 +42,9 @@ abandoned(struct session *s)
 {
 	char address[64];
 
-	log_debug("%016llx tls abandoned address=%s port=%u listener=%u",
-	    (unsigned long long)s->id,
-	    session_address(s, address, sizeof(address)), s->port,
-	    s->listener_port);
+	log_debug("%08x tls abandoned address=%s port=%u listener=%u",
+	    (unsigned int)s->id, session_address(s, address, sizeof(address)),
+	    s->port, s->listener_port);
 	session_become(s, SESSION_ENDED);
 }
 

@@ -289,8 +289,8 @@ pump_discard_clear(struct session *s)
 			return 0;
 		if (n <= 0)
 			return -1;
-		log_debug("%016llx dropped %zd octets that came before TLS",
-		    (unsigned long long)s->id, n);
+		log_debug("%08x dropped %zd octets that came before TLS",
+		    (unsigned int)s->id, n);
 	}
 	return -1;
 }

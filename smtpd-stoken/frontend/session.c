@@ -237,7 +237,7 @@ deadline_passed(struct deadline *deadline, enum deadline_kind kind)
 	    offsetof(struct session, deadline));
 
 	if (kind != DEADLINE_LINGER)
-		log_debug("%016llx timed out", (unsigned long long)s->id);
+		log_debug("%08x timed out", (unsigned int)s->id);
 	session_become(s, SESSION_ENDED);
 	session_settle(s);
 }

@@ -32,9 +32,9 @@ struct staged_listener {
 	size_t pki_length;
 };
 
-static TAILQ_HEAD(, staged_certificate)
+static TAILQ_HEAD(certificate_list, staged_certificate)
 certificates = TAILQ_HEAD_INITIALIZER(certificates);
-static TAILQ_HEAD(, staged_listener)
+static TAILQ_HEAD(staged_list, staged_listener)
 staged = TAILQ_HEAD_INITIALIZER(staged);
 static char problem[512]; /* the first one of what has come */
 static int restarted;

@@ -31,7 +31,7 @@ struct key {
 };
 
 struct keyring {
-	TAILQ_HEAD(, key)
+	TAILQ_HEAD(key_list, key)
 	keys;
 	unsigned generation;
 };
