@@ -39,8 +39,8 @@
  *   - recvfd and sendfd cannot be told apart from recvmsg and sendmsg.
  *   - "dns" is sockets for it, no file: read resolv.conf before.
  *
- * AddressSanitizer runs under the same filters, but its reports can open no
- * file for names and lines, and LeakSanitizer wants ptrace: set detect_leaks=0.
+ * AddressSanitizer runs under the same filters; what its reports read for names
+ * and lines is read before. LeakSanitizer wants ptrace: set detect_leaks=0.
  * Valgrind translates code, which no filter can permit: build with
  * -DSANDBOX_VALGRIND, which checks the words and does nothing else.
  */
@@ -208,12 +208,15 @@ new_filter(uint32_t otherwise)
 {
 	scmp_filter_ctx filter = seccomp_init(otherwise);
 
-	if (filter == NULL)
+	if (filter == NULL) {
+		errno = ENOMEM;
 		return NULL;
+	}
 	if (seccomp_attr_set(
 		filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) != 0 ||
 	    seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1) != 0) {
 		seccomp_release(filter);
+		errno = ENOSYS;
 		return NULL;
 	}
 	/* A tree instead of a list; older libraries do without. */
@@ -230,10 +233,8 @@ make_filter(bool killing, uint32_t promises)
 	scmp_filter_ctx filter = new_filter(otherwise);
 	int error = 0;
 
-	if (filter == NULL) {
-		errno = ENOMEM;
+	if (filter == NULL)
 		return NULL;
-	}
 	for (size_t i = 0; i < sandbox_nrules && error == 0; i++) {
 		const struct rule *rule = &sandbox_rules[i];
 
@@ -287,6 +288,22 @@ grants(uint32_t promises)
 	return promises;
 }
 
+#ifdef __SANITIZE_ADDRESS__
+void __sanitizer_symbolize_pc(void *, const char *, char *, size_t);
+#endif
+
+/* So that a report can name functions when no file can be opened any more. */
+static void
+read_symbols(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+	char text[256];
+
+	__sanitizer_symbolize_pc(
+	    __builtin_return_address(0), "%p", text, sizeof(text));
+#endif
+}
+
 int
 pledge(const char *promises, const char *execpromises)
 {
@@ -308,6 +325,8 @@ pledge(const char *promises, const char *execpromises)
 		errno = EPERM;
 		return -1;
 	}
+	if (!state.pledged)
+		read_symbols();
 #ifndef SANDBOX_VALGRIND
 	unbound = (wanted & EXEC) != 0 && execpromises == NULL;
 	granted = grants(unbound ? EVERYTHING : wanted | later);
