@@ -35,7 +35,7 @@ all: $(PROGRAMS) out/stoken-imsg.7
 .SUFFIXES: .c .o
 .c.o:
 	$(CC) $(CPPFLAGS) $(DB_CFLAGS) $(CFLAGS) $(HARDENING) $(WARNINGS) \
-	    -MMD -c -o $@ $<
+	    -MMD -MP -c -o $@ $<
 
 COMMON_OBJS = $(LIB_OBJS) $(IMSG_OBJS) $(COMPAT_OBJS)
 out/libcommon.a: $(COMMON_OBJS)

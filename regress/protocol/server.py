@@ -165,6 +165,7 @@ class Server:
                                 else scram_line(word))
                      for name, word in PASSWORDS.items()]
         (self.dir / "users").write_text("\n".join(lines) + "\n")
+        (self.dir / "users").chmod(0o640)
 
     def config_lines(self):
         d = self.dir
