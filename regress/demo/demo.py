@@ -16,7 +16,7 @@ import server  # noqa: E402
 
 FRIEND = "friend@b.example"
 ALICE = "alice@a.example"
-KEEP = pathlib.Path(os.environ.get("DEMO_KEEP", "/tmp"))
+KEEP = HERE.parents[1] / "out"
 
 
 def title(text):
@@ -144,7 +144,7 @@ def main():
     print("a private server in %s" % one.dir)
     with one:
         story(one)
-        kept = KEEP / "smtpd-stoken-demo-mail"
+        kept = KEEP / "demo-mail"
         shutil.rmtree(kept, ignore_errors=True)
         shutil.copytree(one.mailroot, kept)
         title("Done. The mailboxes are in %s; the server is gone" % kept)
