@@ -25,7 +25,7 @@ RB_PROTOTYPE(exchange_tree, entry, by_session, compare)
 RB_GENERATE(exchange_tree, entry, by_session, compare)
 
 static struct exchange_tree sessions = RB_INITIALIZER(&sessions);
-static TAILQ_HEAD(, entry)
+static TAILQ_HEAD(exchange_ages, entry)
 ages = TAILQ_HEAD_INITIALIZER(ages);
 static size_t count;
 

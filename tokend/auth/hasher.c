@@ -36,7 +36,7 @@ struct worker {
 	struct job *job; /* NULL: idle */
 };
 
-static TAILQ_HEAD(, job)
+static TAILQ_HEAD(hash_queue, job)
 queue = TAILQ_HEAD_INITIALIZER(queue);
 static size_t queued;
 static struct worker workers[HASHER_WORKERS_MAX];

@@ -19,7 +19,7 @@ before_nul(struct bytes *rest, struct bytes *part)
 	return 0;
 }
 
-/* RFC 4616 section 2: [authzid] NUL authcid NUL passwd, two NULs and no more. */
+/* RFC 4616 section 2: [authzid] NUL authcid NUL passwd, and no third NUL. */
 enum step_result
 plain_step(struct exchange *exchange, const struct bytes *response)
 {
