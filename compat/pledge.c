@@ -300,7 +300,7 @@ read_symbols(void)
 	char text[256];
 
 	__sanitizer_symbolize_pc(
-	    __builtin_return_address(0), "%p", text, sizeof(text));
+	    __builtin_return_address(0), "%F %L", text, sizeof(text));
 #endif
 }
 
