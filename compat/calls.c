@@ -19,6 +19,10 @@
 
 #include "compat/promises.h"
 
+#ifndef PR_SET_VMA
+#define PR_SET_VMA 0x53564d41
+#endif
+
 /* Rows, not statements. */
 /* clang-format off */
 
@@ -46,8 +50,8 @@
 	MAY(promises, name), CALL(KILL, promises, name)
 #define NOBODY(name)	CALL(KILL, NEVER, name)
 
-#define FILES	(RPATH | WPATH | CPATH | GETPW | UNVEIL)
-#define READS	(RPATH | GETPW | UNVEIL)
+#define FILES	(RPATH | WPATH | CPATH | GETPW)
+#define READS	(RPATH | GETPW)
 #define NET	(INET | ACCEPT | UNIX | DNS)
 
 /* open(2) and openat(2) differ in where the flags stand. */
@@ -56,7 +60,10 @@
 	CALL1(PASS, READS, name, BITS(flags, O_ACCMODE, O_RDONLY)), \
 	CALL1(PASS, WPATH, name, BITS(flags, O_ACCMODE, O_WRONLY)), \
 	CALL1(PASS, WPATH, name, BITS(flags, O_ACCMODE, O_RDWR)), \
-	CALL1(REFUSE, READS, name, BITS(flags, O_ACCMODE, O_RDONLY)), \
+	CALL1(PASS, UNVEIL, name, BITS(flags, O_ACCMODE | O_PATH, O_PATH)), \
+	CALL1(REFUSE, READS, name, BITS(flags, O_ACCMODE | O_PATH, 0)), \
+	CALL1(REFUSE, READS | UNVEIL, name, \
+	    BITS(flags, O_ACCMODE | O_PATH, O_PATH)), \
 	CALL1(KILL, WPATH, name, BITS(flags, O_ACCMODE, O_WRONLY)), \
 	CALL1(KILL, WPATH, name, BITS(flags, O_ACCMODE, O_RDWR)), \
 	CALL1(KILL, NEVER, name, BITS(flags, O_ACCMODE, O_ACCMODE)), \
@@ -149,8 +156,8 @@ const struct rule sandbox_rules[] = {
 	CALL1(PASS, STDIO, tkill, OWN(0)),
 	OPTION(STDIO, SOL_SOCKET, SO_SNDBUF),
 	OPTION(STDIO, SOL_SOCKET, SO_RCVBUF),
-	OPTION(STDIO, SOL_SOCKET, SO_SNDTIMEO_OLD),
-	OPTION(STDIO, SOL_SOCKET, SO_RCVTIMEO_OLD),
+	OPTION(STDIO, SOL_SOCKET, SO_SNDTIMEO),
+	OPTION(STDIO, SOL_SOCKET, SO_RCVTIMEO),
 	OPTION(STDIO, SOL_SOCKET, SO_RCVLOWAT),
 
 	/* Files. Without rpath or wpath not even an offset can be moved. */

@@ -16,8 +16,10 @@
 #define PREFIX ".stoken-"
 #define FLAGS (O_WRONLY | O_APPEND | O_CLOEXEC)
 
+#ifdef O_TMPFILE
 /* /proc, where a descriptor has a path that can be linked. */
 static int proc = -1;
+#endif
 
 void
 compat_tmpfile_prepare(void)

@@ -257,7 +257,7 @@ unveil(const char *path, const char *permissions)
 static uint64_t
 files_without_promise(uint32_t promises)
 {
-	if ((promises & (RPATH | WPATH | CPATH | GETPW | UNVEIL)) != 0)
+	if ((promises & (RPATH | WPATH | CPATH | UNVEIL)) != 0)
 		return 0;
 	forget_rules();
 	state.executes = false;
@@ -280,7 +280,7 @@ unveil_enforce(uint32_t promises, bool executes)
 			scopes = LL_SCOPE_ABSTRACT_SOCKETS | LL_SCOPE_SIGNALS;
 		if (enforce(files, tcp, scopes, promises) == -1)
 			return -1;
-		state.no_files |= none != 0;
+		state.no_files |= none != 0 && (promises & GETPW) == 0;
 		state.no_tcp |= tcp != 0 && (promises & DNS) == 0;
 		state.scoped = true;
 	} else if (enforce(files, tcp, scopes, CPATH) == -1) {

@@ -129,6 +129,15 @@ unveil_after_pledge(void)
 	return 0;
 }
 
+static int
+unveil_without_rpath(void)
+{
+	MUST(pledge("stdio unveil", NULL) == 0);
+	MUST(unveil("inside", "r") == 0 && unveil(NULL, NULL) == 0);
+	FAILS_WITH(open("inside/file", O_RDONLY), EACCES);
+	return pledge("stdio", NULL);
+}
+
 /* The wide pledge of a set-up, then the narrow one. */
 static int
 wide_then_narrow(void)
@@ -394,6 +403,7 @@ static const struct {
     {"unveil: a file", RUNS, unveiled_file, 2},
     {"unveil: arguments", RUNS, unveil_arguments, 0},
     {"unveil: after pledge", RUNS, unveil_after_pledge, 2},
+    {"unveil: without rpath", RUNS, unveil_without_rpath, 0},
     {"unveil: getpw is exempt", RUNS, user_database, 2},
     {"unveil: getpw taken back", RUNS, user_database_taken_back, 2},
     {"pledge: wide, then narrow", RUNS, wide_then_narrow, 2},

@@ -189,7 +189,7 @@ promise_more(void)
 {
 	CHECK(pledge("stdio settime", NULL) == -1 && errno == EINVAL);
 	errno = 0;
-	return pledge("stdio tty", NULL);
+	return pledge("stdio prot_exec", NULL);
 }
 
 const struct action common_actions[] = {
