@@ -70,6 +70,17 @@ find_libexec(const char *argv0)
 	return PATH_LIBEXEC;
 }
 
+/* Whatever the umask is: others have to be able to pass. */
+static int
+make_directory(const char *path, mode_t mode)
+{
+	mode_t old = umask(0);
+	int failed = mkdir(path, mode) == -1 && errno != EEXIST;
+
+	(void)umask(old);
+	return failed ? -1 : 0;
+}
+
 /* As root every domain of trust needs its user. */
 static void
 check_users(void)
@@ -92,8 +103,38 @@ check_users(void)
 	if (missing)
 		errx(1, "not started as root without its users; or run "
 			"systemd-sysusers with etc/sysusers.d/smtpd-stoken.conf");
-	if (mkdir(PATH_EMPTY, 0755) == -1 && errno != EEXIST)
+	if (make_directory(PATH_EMPTY, 0755) == -1)
 		err(1, "%s", PATH_EMPTY);
+}
+
+/*
+ * At the first start as root the directory of the store is made for tokend,
+ * which may not do that itself. What is above it and missing is made, too.
+ */
+static void
+make_store(void)
+{
+	const char *path = parent.config->store;
+	char above[PATH_MAX];
+	struct passwd *user;
+	size_t i;
+
+	if (geteuid() != 0 || access(path, F_OK) == 0 ||
+	    strlcpy(above, path, sizeof(above)) >= sizeof(above))
+		return;
+	for (i = 1; above[i] != '\0'; i++) {
+		if (above[i] != '/')
+			continue;
+		above[i] = '\0';
+		if (make_directory(above, 0755) == -1)
+			err(1, "%s", above);
+		above[i] = '/';
+	}
+	if ((user = getpwnam(TOKENS_USER)) == NULL ||
+	    make_directory(path, 0700) == -1 ||
+	    lchown(path, user->pw_uid, user->pw_gid) == -1)
+		err(1, "%s", path);
+	log_info("created %s", path);
 }
 
 /* The foreground half: exits as the background half says. */
@@ -301,6 +342,7 @@ check_only(const char *argv0)
 		return 0;
 	}
 	check_users();
+	make_store();
 	parent.self_test = 1;
 	parent.debug = 1;
 	parent.verbose = 0;
@@ -348,6 +390,7 @@ main(int argc, char *argv[])
 	if ((parent.config_path = realpath(parent.config_path, NULL)) == NULL)
 		err(1, "configuration");
 	check_users();
+	make_store();
 	if (config_check_files(parent.config, stderr) > 0)
 		return 1;
 	if (!parent.debug)
