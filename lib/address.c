@@ -404,7 +404,7 @@ address_base(const char *canonical, char out[ADDRESS_SIZE])
 	at = strrchr(out, '@');
 	plus = strchr(out, '+');
 	if (out[0] == '"' || at == NULL || plus == NULL || plus == out ||
-	    plus > at)
+	    plus[-1] == '.' || plus > at)
 		return 0;
 	head = (size_t)(plus - out);
 	memmove(out + head, at, strlen(at) + 1);

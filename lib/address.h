@@ -54,7 +54,7 @@ address_canonical_text(const char *text, size_t length, char out[ADDRESS_SIZE]);
 
 /*
  * address_base: a canonical address without its "+detail" (everything from
- * the first "+" in an unquoted local part that is not its first character).
+ * the first "+" in an unquoted local part, if what is left is an address).
  * Returns 1 when there was one, 0 when out is a copy.
  */
 int address_base(const char *canonical, char out[ADDRESS_SIZE]);

@@ -252,6 +252,7 @@ world_abandon(void *owner)
 	if (!world->open)
 		abort();
 	world->open = 0;
+	world->message_length = 0;
 }
 
 static inline void
@@ -260,6 +261,8 @@ world_reset(void *owner)
 	struct world *world = owner;
 
 	world->resets++;
+	if (world->open)
+		world->message_length = 0;
 	world->open = 0;
 }
 

@@ -161,7 +161,8 @@ base_without_detail(void **state)
 		int had;
 	} rows[] = {{"a+b@c", "a@c", 1}, {"a+b+c@d", "a@d", 1},
 	    {"a@c", "a@c", 0}, {"+a@c", "+a@c", 0},
-	    {"\"a+b \"@c", "\"a+b \"@c", 0}, {"a+@c", "a@c", 1}};
+	    {"\"a+b \"@c", "\"a+b \"@c", 0}, {"a+@c", "a@c", 1},
+	    {"a.+b@c", "a.+b@c", 0}};
 	char out[ADDRESS_SIZE];
 	size_t i;
 
