@@ -335,6 +335,7 @@ process_main(const struct process_role *role)
 		fatalx("not started by smtpd-stoken: it is the program to run");
 	if (channel_receive_one(parent) != 1)
 		fatalx("not started by smtpd-stoken: it is the program to run");
+	setprogname("smtpd-stoken");
 	setproctitle("%s", role->title);
 	become_user(start_user, start_chroot);
 	sandbox_undumpable();

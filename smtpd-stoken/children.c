@@ -76,7 +76,9 @@ become(const struct child *child, int fd)
 	(void)snprintf(path, sizeof(path), "%s/%s", parent.libexec,
 	    child->row->program);
 	if ((null = open("/dev/null", O_RDWR)) == -1 ||
-	    dup2(null, STDIN_FILENO) == -1 || dup2(null, STDOUT_FILENO) == -1)
+	    dup2(null, STDIN_FILENO) == -1 ||
+	    dup2(null, STDOUT_FILENO) == -1 ||
+	    (!parent.debug && dup2(null, STDERR_FILENO) == -1))
 		fatal("/dev/null");
 	if (fd == CHILD_DESCRIPTOR) {
 		if (fcntl(fd, F_SETFD, 0) == -1)

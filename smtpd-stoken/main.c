@@ -289,6 +289,7 @@ run(void)
 	sandbox_undumpable();
 	if (event_init() == NULL)
 		fatalx("event_init");
+	channel_set_phase(PHASE_RUNNING);
 	catch_signals();
 	if (!parent.self_test)
 		open_sockets();

@@ -77,7 +77,7 @@ become_worker(int fd)
 	if (fd != WORKER_DESCRIPTOR && dup2(fd, WORKER_DESCRIPTOR) == -1)
 		_exit(1);
 	closefrom(WORKER_DESCRIPTOR + 1);
-	setproctitle("smtpd-stoken: tokend-auth: hash");
+	setproctitle("tokend-auth: hash");
 	if (pledge("stdio", NULL) == -1)
 		_exit(1);
 	work(WORKER_DESCRIPTOR);
