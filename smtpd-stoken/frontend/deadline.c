@@ -7,13 +7,14 @@
 
 #include "smtpd-stoken/frontend/deadline.h"
 
-static const time_t seconds[DEADLINE_KINDS] = {
+static const time_t usual[DEADLINE_KINDS] = {
     [DEADLINE_HANDSHAKE] = 30,
     [DEADLINE_STALLED] = 300, /* RFC 5321 4.5.3.2: as for a reply */
     [DEADLINE_CLOSING] = 30,
     [DEADLINE_LINGER] = 5,
 };
 
+static time_t seconds[DEADLINE_KINDS]; /* the same, or less */
 static TAILQ_HEAD(deadlines, deadline)
 queues[DEADLINE_KINDS];
 static void (*on_passed)(struct deadline *, enum deadline_kind);
@@ -66,6 +67,7 @@ deadline_init(void (*passed)(struct deadline *, enum deadline_kind))
 	on_passed = passed;
 	for (kind = 0; kind < DEADLINE_KINDS; kind++)
 		TAILQ_INIT(&queues[kind]);
+	deadline_limit(0);
 	evtimer_set(&timer, tick, NULL);
 }
 
@@ -80,6 +82,16 @@ deadline_set(struct deadline *deadline, enum deadline_kind kind)
 	deadline->until = now() + seconds[kind];
 	TAILQ_INSERT_TAIL(&queues[kind], deadline, entry);
 	arm();
+}
+
+void
+deadline_limit(time_t most)
+{
+	int kind;
+
+	for (kind = 0; kind < DEADLINE_KINDS; kind++)
+		seconds[kind] =
+		    most > 0 && most < usual[kind] ? most : usual[kind];
 }
 
 struct deadline *

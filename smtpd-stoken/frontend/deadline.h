@@ -32,6 +32,12 @@ void deadline_init(void (*passed)(struct deadline *, enum deadline_kind));
 /* Starts the time anew, as this kind; NONE stops it. */
 void deadline_set(struct deadline *, enum deadline_kind);
 
+/*
+ * None is longer than so many seconds (`timeout command`); 0: the usual ones.
+ * For those that are set from now on; a shorter one may wait behind a longer.
+ */
+void deadline_limit(time_t most);
+
 /* The one of this kind that passes next, or NULL. */
 struct deadline *deadline_first(enum deadline_kind);
 

@@ -9,6 +9,7 @@
 
 #include "imsg/verdicts.h"
 #include "lib/log.h"
+#include "smtpd-stoken/frontend/deadline.h"
 #include "smtpd-stoken/frontend/listener.h"
 #include "smtpd-stoken/frontend/session.h"
 #include "smtpd-stoken/frontend/setup.h"
@@ -240,6 +241,7 @@ setup_commit(
 		return -1;
 	}
 	session_limits(settings->limit_sessions_per_address);
+	deadline_limit((time_t)settings->timeout_command);
 	listeners_limit(settings->limit_sessions);
 	listeners_replace(&list);
 	return 0;
