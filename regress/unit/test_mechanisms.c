@@ -105,7 +105,7 @@ static const struct {
     ROW("\0\0pencil", STEP_FAILED, AUTH_REASON_UNKNOWN_USER),
     ROW("\0alice@a.example\0pen\ncil", STEP_FAILED, AUTH_REASON_BAD_SECRET),
     ROW("\0alice@a.example\0pencil\xff", STEP_FAILED, AUTH_REASON_BAD_SECRET),
-    ROW("", STEP_MALFORMED, AUTH_REASON_PROTOCOL),
+    ROW("", STEP_FAILED, AUTH_REASON_PROTOCOL),
     ROW("alice@a.example", STEP_MALFORMED, AUTH_REASON_PROTOCOL),
     ROW("alice@a.example\0pencil", STEP_MALFORMED, AUTH_REASON_PROTOCOL),
     ROW("\0alice@a.example\0pencil\0", STEP_MALFORMED, AUTH_REASON_PROTOCOL),

@@ -28,6 +28,9 @@ plain_step(struct exchange *exchange, const struct bytes *response)
 	if (response == NULL)
 		return exchange->step == 0 ? exchange_challenge(exchange, "")
 					   : STEP_MALFORMED;
+	/* "AUTH PLAIN =": well formed for SMTP (F-34), and nobody's name. */
+	if (response->length == 0)
+		return exchange_fail(exchange, AUTH_REASON_PROTOCOL);
 	password = *response;
 	if (before_nul(&password, &authzid) == -1 ||
 	    before_nul(&password, &authcid) == -1 ||
