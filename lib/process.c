@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <event.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
@@ -141,6 +142,17 @@ become_user(const char *name, const char *root)
 		fatal("cannot become user %s", name);
 }
 
+/* From now on the log is syslog's: whoever started us may close his pipe. */
+static void
+let_go_of_stderr(void)
+{
+	int null = open("/dev/null", O_RDWR);
+
+	if (null == -1 || dup2(null, STDERR_FILENO) == -1)
+		fatal("/dev/null");
+	close(null);
+}
+
 static void
 on_start(struct channel *c, const union message *m, int fd)
 {
@@ -159,6 +171,8 @@ on_start(struct channel *c, const union message *m, int fd)
 	start.root = geteuid() == 0;
 	start_sandbox_log = s->sandbox_log;
 	log_init(self->name, s->debug, s->verbose);
+	if (!s->debug)
+		let_go_of_stderr();
 }
 
 static void

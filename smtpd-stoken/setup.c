@@ -378,6 +378,7 @@ on_ready(struct channel *c, const union message *m, int fd)
 		return;
 	}
 	parent.started = 1;
+	channel_set_phase(PHASE_RUNNING);
 	for (i = 0; !parent.self_test && i < parent.child_count; i++)
 		start_listening(&parent.children[i]);
 	parent_ready();

@@ -291,7 +291,7 @@ exchange_begin(struct session *session, const struct msg_auth_step *m)
 	if (bytes_copy(exchange->mechanism, sizeof(exchange->mechanism),
 		m->mechanism) == -1 ||
 	    (is_stoken(session) &&
-		(!m->lmtp || !session->tls || !tokend.settings->tokens))) {
+		(!m->lmtp || !m->tls || !tokend.settings->tokens))) {
 		exchange_drop(session);
 		answer(session, AUTH_UNAVAILABLE);
 		return -1;

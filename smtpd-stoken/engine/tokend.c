@@ -56,6 +56,7 @@ tokend_auth(struct session *s, const char *mechanism, const uint8_t *response,
 {
 	union message m = {
 	    .auth_step = {.session = s->id,
+		.tls = s->tls,
 		.first = mechanism != NULL,
 		.has_response = response != NULL,
 		.lmtp = (uint8_t)smtp_is_lmtp(s->smtp),
