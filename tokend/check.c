@@ -61,50 +61,44 @@ check_itself(const struct issuer *issuer, struct bytes text, struct bytes local,
 	return token_expired(token, now) ? CHECK_EXPIRED : CHECK_OK;
 }
 
-enum check
-check_token(const struct issuer *issuer, struct bytes text, struct bytes local,
-    uint64_t now, struct token *token)
-{
-	enum check check = check_itself(issuer, text, local, now, token);
-
-	if (check != CHECK_OK)
-		return check;
-	return of_scope(marks_cover_token(issuer->marks, token,
-	    keyring_find(issuer->ring, token->key_id), local));
-}
-
-/*
- * A permanent token that was renewed is good for the grace period (D-S13).
- * One that is not in the store, or is newer, is good by its MAC: the store
- * may be an older copy.
- */
+/* A permanent token that was renewed is good for the grace period (D-S13). */
 static enum check
-check_superseded(const struct issuer *issuer, const struct token *token,
-    struct bytes remote, struct bytes local, uint64_t now)
+check_superseded(
+    const struct issuer *issuer, const struct token *token, uint64_t now)
 {
 	uint8_t value[STORE_VALUE_MAX];
-	struct permanent permanent;
+	struct renewed renewed;
 	struct record_key where;
 	size_t length;
 	int found;
 
 	if (token->kind != TOKEN_KIND_PERMANENT)
 		return CHECK_OK;
-	if (record_key_pair(&where, RECORD_PERMANENT, remote, local) == -1)
-		return CHECK_STORE;
+	record_key_renewed(&where, token->nonce);
 	found =
 	    store_get(issuer->store, record_key_bytes(&where), value, &length);
 	if (found == 1)
 		return CHECK_OK;
 	if (found == -1 ||
-	    permanent_decode(&permanent, bytes_of(value, length)) == -1)
+	    renewed_decode(&renewed, bytes_of(value, length)) == -1)
 		return CHECK_STORE;
-	if (token->issued >= permanent.issued)
-		return CHECK_OK;
-	if (token->issued == permanent.previous &&
-	    now < permanent.issued + issuer->lifetimes.grace)
-		return CHECK_OK;
-	return CHECK_SUPERSEDED;
+	return now < renewed.good_until ? CHECK_OK : CHECK_SUPERSEDED;
+}
+
+enum check
+check_token(const struct issuer *issuer, struct bytes text, struct bytes local,
+    uint64_t now, struct token *token)
+{
+	enum check check = check_itself(issuer, text, local, now, token);
+	enum mark_scope scope;
+
+	if (check != CHECK_OK)
+		return check;
+	scope = marks_cover_token(issuer->marks, token,
+	    keyring_find(issuer->ring, token->key_id), local);
+	if (scope != 0)
+		return of_scope(scope);
+	return check_superseded(issuer, token, now);
 }
 
 enum check
@@ -135,5 +129,5 @@ check_again(const struct issuer *issuer, const struct token *token,
 	scope = marks_cover(issuer->marks, token->issued, remote, local);
 	if (scope != 0)
 		return of_scope(scope);
-	return check_superseded(issuer, token, remote, local, now);
+	return check_superseded(issuer, token, now);
 }

@@ -130,6 +130,7 @@ static int
 is_sound(struct bytes key, struct bytes value)
 {
 	struct permanent permanent;
+	struct renewed renewed;
 	struct mark_times times;
 	struct bytes remote, local;
 	struct held held;
@@ -144,6 +145,8 @@ is_sound(struct bytes key, struct bytes value)
 		    held_decode(&held, value) == 0;
 	case RECORD_MARK:
 		return key.length >= 2 && mark_decode(&times, value) == 0;
+	case RECORD_RENEWED:
+		return renewed_decode(&renewed, value) == 0;
 	case RECORD_HORIZON:
 	case RECORD_CLOCK:
 	case RECORD_STARTED:

@@ -195,7 +195,7 @@ permanent_token(const struct keyring *ring, const struct permanent *permanent,
 
 static int
 permanent_new(struct issuer *issuer, const struct record_key *where,
-    uint64_t previous, struct bytes remote, struct bytes local, uint64_t now,
+    struct bytes remote, struct bytes local, uint64_t now,
     char out[TOKEN_LENGTH + 1])
 {
 	struct permanent permanent;
@@ -209,7 +209,6 @@ permanent_new(struct issuer *issuer, const struct record_key *where,
 	permanent.issued = token.issued;
 	permanent.expires = token.expires;
 	memcpy(permanent.nonce, token.nonce, sizeof(permanent.nonce));
-	permanent.previous = previous;
 	permanent_encode(&permanent, &value);
 	if (store_put(issuer->store, record_key_bytes(where),
 		record_value_bytes(&value)) == -1)
@@ -229,15 +228,28 @@ is_usable(const struct issuer *issuer, const struct permanent *permanent,
 	    marks_cover(issuer->marks, permanent->issued, remote, local) == 0;
 }
 
+/* The one before stays good for the grace period (D-S13). */
+static int
+renew(struct issuer *issuer, const struct permanent *old, uint64_t now)
+{
+	struct renewed renewed = {now + issuer->lifetimes.grace, old->expires};
+	struct record_value value;
+	struct record_key key;
+
+	record_key_renewed(&key, old->nonce);
+	renewed_encode(&renewed, &value);
+	return store_put(
+	    issuer->store, record_key_bytes(&key), record_value_bytes(&value));
+}
+
 static int
 issue_lasting(struct issuer *issuer, struct bytes remote, struct bytes local,
     uint64_t now, uint64_t left, char out[TOKEN_LENGTH + 1])
 {
 	uint8_t value[STORE_VALUE_MAX];
-	struct permanent permanent;
+	struct permanent old;
 	struct record_key where;
 	struct token token;
-	uint64_t previous = 0;
 	size_t length;
 	int found;
 
@@ -248,17 +260,19 @@ issue_lasting(struct issuer *issuer, struct bytes remote, struct bytes local,
 	if (found == -1)
 		return -1;
 	if (found == 0 &&
-	    permanent_decode(&permanent, bytes_of(value, length)) == 0) {
-		if (is_usable(issuer, &permanent, remote, local, now, left)) {
-			permanent_fields(&permanent, &token);
+	    permanent_decode(&old, bytes_of(value, length)) == 0) {
+		if (is_usable(issuer, &old, remote, local, now, left)) {
+			permanent_fields(&old, &token);
 			token_encode(&token,
 			    &keyring_find(issuer->ring, token.key_id)->hmac,
 			    remote, local, out);
 			return 1;
 		}
-		previous = permanent.issued;
+		if (is_usable(issuer, &old, remote, local, now, 0) &&
+		    renew(issuer, &old, now) == -1)
+			return -1;
 	}
-	return permanent_new(issuer, &where, previous, remote, local, now, out);
+	return permanent_new(issuer, &where, remote, local, now, out);
 }
 
 int

@@ -92,6 +92,14 @@ record_key_horizon(struct record_key *key, uint16_t key_id)
 	key->data[key->length++] = key_id & 0xff;
 }
 
+void
+record_key_renewed(struct record_key *key, const uint8_t *nonce)
+{
+	record_key_single(key, RECORD_RENEWED);
+	memcpy(key->data + 1, nonce, TOKEN_NONCE);
+	key->length += TOKEN_NONCE;
+}
+
 static int
 key_add(struct record_key *key, struct bytes address)
 {
@@ -158,7 +166,6 @@ permanent_encode(const struct permanent *permanent, struct record_value *value)
 	add_number(value, permanent->issued, TIME_OCTETS);
 	add_number(value, permanent->expires, TIME_OCTETS);
 	add(value, permanent->nonce, TOKEN_NONCE);
-	add_number(value, permanent->previous, TIME_OCTETS);
 }
 
 int
@@ -171,30 +178,53 @@ permanent_decode(struct permanent *permanent, struct bytes value)
 	    take_number(&value, &permanent->issued, TIME_OCTETS) == -1 ||
 	    take_number(&value, &permanent->expires, TIME_OCTETS) == -1 ||
 	    take(&value, permanent->nonce, TOKEN_NONCE) == -1 ||
-	    take_number(&value, &permanent->previous, TIME_OCTETS) == -1 ||
 	    value.length != 0)
 		return -1;
 	permanent->key_id = (uint16_t)key_id;
 	return 0;
 }
 
+/* Two times. */
+static void
+times_encode(uint64_t a, uint64_t b, struct record_value *value)
+{
+	start(value);
+	add_number(value, a, TIME_OCTETS);
+	add_number(value, b, TIME_OCTETS);
+}
+
+static int
+times_decode(uint64_t *a, uint64_t *b, struct bytes value)
+{
+	if (take_version(&value) == -1 ||
+	    take_number(&value, a, TIME_OCTETS) == -1 ||
+	    take_number(&value, b, TIME_OCTETS) == -1 || value.length != 0)
+		return -1;
+	return 0;
+}
+
+void
+renewed_encode(const struct renewed *renewed, struct record_value *value)
+{
+	times_encode(renewed->good_until, renewed->expires, value);
+}
+
+int
+renewed_decode(struct renewed *renewed, struct bytes value)
+{
+	return times_decode(&renewed->good_until, &renewed->expires, value);
+}
+
 void
 mark_encode(const struct mark_times *mark, struct record_value *value)
 {
-	start(value);
-	add_number(value, mark->before, TIME_OCTETS);
-	add_number(value, mark->until, TIME_OCTETS);
+	times_encode(mark->before, mark->until, value);
 }
 
 int
 mark_decode(struct mark_times *mark, struct bytes value)
 {
-	if (take_version(&value) == -1 ||
-	    take_number(&value, &mark->before, TIME_OCTETS) == -1 ||
-	    take_number(&value, &mark->until, TIME_OCTETS) == -1 ||
-	    value.length != 0)
-		return -1;
-	return 0;
+	return times_decode(&mark->before, &mark->until, value);
 }
 
 int

@@ -7,6 +7,7 @@
  *	p LOCAL 00 REMOTE	the permanent token of a pair, to compute again
  *	m SCOPE ADDRESSES	tokens issued until then are revoked
  *	h LOCAL 00 REMOTE	a token that another server issued to LOCAL
+ *	o NONCE			a permanent token that was renewed
  *	k ID			no token under this key lives longer
  *	c			no token was issued later
  *	s			the first start was completed
@@ -24,6 +25,7 @@
 #define RECORD_MARK 'm'
 #define RECORD_HELD 'h'
 #define RECORD_HORIZON 'k'
+#define RECORD_RENEWED 'o'
 #define RECORD_CLOCK 'c'
 #define RECORD_STARTED 's'
 #define RECORD_TEST 't'
@@ -56,11 +58,19 @@ struct permanent {
 	uint64_t issued;
 	uint64_t expires;
 	uint8_t nonce[TOKEN_NONCE];
-	uint64_t previous; /* issue time of the one that it replaced, or 0 */
 };
 void
 permanent_encode(const struct permanent *permanent, struct record_value *value);
 int permanent_decode(struct permanent *permanent, struct bytes value);
+
+/* What became of the token before, by its nonce: AUTH knows no pair. */
+struct renewed {
+	uint64_t good_until; /* the grace period */
+	uint64_t expires; /* the token itself; then this is needless */
+};
+void record_key_renewed(struct record_key *key, const uint8_t *nonce);
+void renewed_encode(const struct renewed *renewed, struct record_value *value);
+int renewed_decode(struct renewed *renewed, struct bytes value);
 
 /* A revocation. */
 enum mark_scope {

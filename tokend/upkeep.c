@@ -14,7 +14,8 @@
 #define AT_ONCE 2000 /* records looked at in one go */
 
 static struct event timer;
-static struct record_key cursor; /* where pruning of tokens goes on */
+/* Where pruning goes on. */
+static struct record_key permanent_cursor, renewed_cursor;
 
 int
 key_retire(uint16_t id, struct problem *problem)
@@ -65,50 +66,63 @@ retire_keys(uint64_t now)
 	}
 }
 
-/* Permanent tokens that expired: what they were computed from is no use. */
+/* What expired tokens were computed from, and what they were renewed for. */
 struct pruning {
 	uint64_t now;
 	int left;
 	int deleted;
+	struct record_key *cursor;
 };
+
+static uint64_t
+expiry_of(struct bytes key, struct bytes value)
+{
+	struct permanent permanent = {.expires = 0};
+	struct renewed renewed = {.expires = 0};
+
+	if (key.data[0] == RECORD_PERMANENT)
+		return permanent_decode(&permanent, value) == 0
+		    ? permanent.expires
+		    : 0;
+	return renewed_decode(&renewed, value) == 0 ? renewed.expires : 0;
+}
 
 static int
 prune_each(struct bytes key, struct bytes value, void *argument)
 {
 	struct pruning *pruning = argument;
-	struct permanent permanent;
+	uint64_t expires = expiry_of(key, value);
 
-	memcpy(cursor.data, key.data, key.length);
-	cursor.length = key.length;
-	if (permanent_decode(&permanent, value) == 0 &&
-	    permanent.expires != 0 && permanent.expires <= pruning->now) {
-		pruning->deleted = 1;
-		return 1;
-	}
-	return --pruning->left == 0;
+	memcpy(pruning->cursor->data, key.data, key.length);
+	pruning->cursor->length = key.length;
+	pruning->deleted = expires != 0 && expires <= pruning->now;
+	return --pruning->left == 0 || pruning->deleted;
 }
 
-/* Returns 1 when there is more to look at now. */
+/*
+ * Goes through the records of a kind from where it was. Returns 1 when
+ * there is more to look at.
+ */
 static int
-prune_tokens(uint64_t now)
+prune_records(char kind, struct record_key *cursor, uint64_t now)
 {
-	struct pruning pruning = {now, AT_ONCE, 0};
+	struct pruning pruning = {now, AT_ONCE, 0, cursor};
 	struct record_key prefix;
 	int more;
 
-	record_key_single(&prefix, RECORD_PERMANENT);
-	if (cursor.length == 0)
-		cursor = prefix;
+	record_key_single(&prefix, kind);
+	if (cursor->length == 0)
+		*cursor = prefix;
 	do {
 		pruning.deleted = 0;
 		more = store_each(tokend.store, record_key_bytes(&prefix),
-		    record_key_bytes(&cursor), prune_each, &pruning);
+		    record_key_bytes(cursor), prune_each, &pruning);
 		if (pruning.deleted &&
-		    store_delete(tokend.store, record_key_bytes(&cursor)) == -1)
+		    store_delete(tokend.store, record_key_bytes(cursor)) == -1)
 			return 0;
-	} while (pruning.deleted && --pruning.left > 0);
+	} while (pruning.deleted && pruning.left > 0);
 	if (more != 1)
-		cursor.length = 0;
+		cursor->length = 0;
 	return more == 1;
 }
 
@@ -123,7 +137,8 @@ upkeep(int fd, short what, void *argument)
 	(void)what;
 	(void)argument;
 	clients_sweep(ticket_clock());
-	more = prune_tokens(now);
+	more = prune_records(RECORD_PERMANENT, &permanent_cursor, now);
+	more |= prune_records(RECORD_RENEWED, &renewed_cursor, now);
 	if (marks_prune(tokend.marks, tokend.store, now, AT_ONCE) == -1)
 		log_warnx("%s", store_problem(tokend.store));
 	if (batch_flush(&tokend.batch) == -1)

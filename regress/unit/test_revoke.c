@@ -223,6 +223,8 @@ renewal_has_a_grace_period(void **state)
 	assert_string_not_equal(one, two);
 	expect(f, one, AL, BOB, late + 7 * DAY - 1, "good");
 	expect(f, one, AL, BOB, late + 7 * DAY, "superseded");
+	expect_auth(f, one, BOB, late + 7 * DAY - 1, "good");
+	expect_auth(f, one, BOB, late + 7 * DAY, "superseded");
 	expect(f, two, AL, BOB, late + 7 * DAY, "good");
 	assert_int_equal(lasting(f, late + DAY, one), 1);
 	assert_string_equal(one, two);
@@ -355,7 +357,7 @@ addresses_are_compared_whole(void **state)
 static void
 records_refuse_what_they_do_not_know(void **state)
 {
-	struct permanent permanent = {1, 2, 3, {0}, 4}, read;
+	struct permanent permanent = {1, 2, 3, {0}}, read;
 	struct bytes remote, local, none = {NULL, 0};
 	struct record_value value;
 	struct record_key key;
@@ -370,7 +372,6 @@ records_refuse_what_they_do_not_know(void **state)
 	assert_int_equal(read.key_id, 1);
 	assert_int_equal(read.issued, 2);
 	assert_int_equal(read.expires, 3);
-	assert_int_equal(read.previous, 4);
 	for (i = 0; i < value.length; i++)
 		assert_int_equal(
 		    permanent_decode(&read, bytes_of(value.data, i)), -1);
