@@ -361,7 +361,7 @@ show_answered(struct ask *ask, const union message *m)
 	const struct shown *shown = ask->more;
 	struct client_request *client = control_find(shown->client);
 	const char *state = shown_state(shown, m);
-	char id[TOKEN_ID + 1] = "";
+	char id[TOKEN_ID + 1];
 	struct row row;
 
 	if (client == NULL)
@@ -369,13 +369,11 @@ show_answered(struct ask *ask, const union message *m)
 	token_fields(&row, bytes_text(shown->remote), bytes_text(shown->local),
 	    token_kind_name(shown->token.kind), state);
 	row_flag(&row, "accepted", strcmp(state, "good") == 0);
-	if (shown->check != CHECK_MALFORMED) {
-		token_id(&shown->token, id);
-		row_time(&row, "issued", shown->token.issued);
-		row_time(&row, "expires", shown->token.expires);
-		row_number(&row, "key", shown->token.key_id);
-		row_string(&row, "id", bytes_text(id));
-	}
+	token_id(&shown->token, id);
+	row_time(&row, "issued", shown->token.issued);
+	row_time(&row, "expires", shown->token.expires);
+	row_number(&row, "key", shown->token.key_id);
+	row_string(&row, "id", bytes_text(id));
 	row_send(client, &row);
 	control_end(client, CONTROL_OK, "");
 }
@@ -408,6 +406,12 @@ control_show_token(struct client_request *client, struct bytes arguments)
 		shown->check =
 		    check_pair(&tokend.issuer, text, bytes_text(shown->remote),
 			bytes_text(shown->local), wall_clock(), &shown->token);
+	if (shown->check == CHECK_MALFORMED) {
+		control_end(client, CONTROL_DATA,
+		    "malformed: that is not a token of this server");
+		free(shown);
+		return;
+	}
 	ask.more = shown;
 	ask_address(&ask, NULL, bytes_text(shown->local));
 }
