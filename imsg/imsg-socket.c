@@ -241,7 +241,6 @@ gather(struct imsgbuf *imsgbuf, struct iovec *iov, struct ibuf **owner)
 	TAILQ_FOREACH (buf, &imsgbuf->queue, entry) {
 		if (count == WRITE_FRAMES || (*owner != NULL && buf->fd != -1))
 			break;
-		/* cppcheck-suppress uninitvar */
 		if (buf->fd != -1)
 			*owner = buf;
 		iov[count].iov_base = ibuf_data(buf);
