@@ -17,6 +17,13 @@ struct cell {
 
 struct output {
 	FILE *to;
+	/*
+	 * One thing waits for the end of the answer, so that nothing is printed
+	 * when that is a refusal. A list may be too long for that.
+	 */
+	FILE *final; /* or NULL */
+	char *buffer;
+	size_t buffer_length;
 	enum shape shape;
 	int json;
 	size_t row_count;
@@ -39,6 +46,14 @@ output_open(FILE *to, enum shape shape, int json)
 	output->to = to;
 	output->shape = shape;
 	output->json = json;
+	if (shape == SHAPE_LIST)
+		return output;
+	output->final = to;
+	output->to = open_memstream(&output->buffer, &output->buffer_length);
+	if (output->to == NULL) {
+		free(output);
+		return NULL;
+	}
 	return output;
 }
 
@@ -226,6 +241,10 @@ output_abandon(struct output *output)
 	for (i = 0; i < output->cell_count; i++)
 		free(output->cells[i].text);
 	free(output->cells);
+	if (output->final != NULL) {
+		(void)fclose(output->to);
+		free(output->buffer);
+	}
 	free(output);
 }
 
@@ -243,6 +262,12 @@ output_close(struct output *output)
 	else if (output->columns > 0)
 		print_list(output);
 	result = fflush(output->to) == EOF || ferror(output->to) ? -1 : 0;
+	if (output->final != NULL && result == 0) {
+		(void)fwrite(
+		    output->buffer, 1, output->buffer_length, output->final);
+		if (fflush(output->final) == EOF || ferror(output->final))
+			result = -1;
+	}
 	output_abandon(output);
 	return result;
 }

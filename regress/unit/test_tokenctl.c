@@ -2,6 +2,8 @@
 /*
  * tokenctl itself, sandbox on, against a daemon that is this test: what it
  * asks, what it prints, how it exits, and what a daemon that lies gets.
+ * objects: tokend/auth/scheme.o tokend/auth/scram_key.o
+ * libs: -lcrypto -lcrypt
  */
 #include <sys/types.h>
 #include <sys/socket.h>
@@ -25,6 +27,7 @@
 
 #include "imsg/channel.h"
 #include "lib/row.h"
+#include "tokend/auth/scheme.h"
 
 #define PROGRAM "out/sbin/tokenctl"
 
@@ -415,6 +418,56 @@ removes_a_backup_that_failed(void **state)
 	assert_int_equal(ctl(back_up, "show stats"), 76);
 }
 
+static const struct {
+	const char *arguments, *start, *scheme;
+} encrypted[] = {
+    {"encrypt", "{SCRAM-SHA-256}15000,", "SCRAM-SHA-256"},
+    {"encrypt rounds 4096 bob", "bob:{SCRAM-SHA-256}4096,", "SCRAM-SHA-256"},
+    {"encrypt scheme blf-crypt rounds 4 b@a.example",
+	"b@a.example:{BLF-CRYPT}$2b$04$", "BLF-CRYPT"},
+    {"encrypt scheme sha512-crypt rounds 1000", "{SHA512-CRYPT}$6$rounds=1000$",
+	"SHA512-CRYPT"},
+};
+
+/* encrypt makes what the users file takes. */
+static void
+encrypts(void **state)
+{
+	const struct scheme *scheme;
+	char line[256], *text;
+	size_t i;
+
+	(void)state;
+	(void)snprintf(line, sizeof(line), "%s/token", top);
+	assert_int_equal(put(line, "p\xc3\xa4ss word\n"), 0);
+	for (i = 0; i < sizeof(encrypted) / sizeof(encrypted[0]); i++) {
+		(void)snprintf(line, sizeof(line), "%s <%s/token",
+		    encrypted[i].arguments, top);
+		assert_int_equal(ctl(NULL, line), 0);
+		assert_memory_equal(
+		    out, encrypted[i].start, strlen(encrypted[i].start));
+		scheme = scheme_find(
+		    encrypted[i].scheme, strlen(encrypted[i].scheme));
+		text = strchr(out, '}') + 1;
+		text[strcspn(text, "\n")] = '\0';
+		assert_null(scheme->check(text, strlen(text)));
+		assert_true(
+		    scheme->matches(text, strlen(text), "p\xc3\xa4ss word"));
+	}
+	(void)snprintf(line, sizeof(line), "-j encrypt bob <%s/token", top);
+	assert_int_equal(ctl(NULL, line), 0);
+	assert_non_null(
+	    strstr(out, "{\"user\": \"bob\", \"secret\": \"{SCRAM-SHA-256}"));
+	assert_int_equal(ctl(NULL, "encrypt rounds 4095 </dev/null"), 64);
+	assert_int_equal(ctl(NULL, "encrypt rounds x </dev/null"), 64);
+	assert_int_equal(ctl(NULL, "encrypt scheme md5 </dev/null"), 64);
+	assert_int_equal(ctl(NULL, "encrypt a:b </dev/null"), 65);
+	assert_int_equal(ctl(NULL, "encrypt a@@b </dev/null"), 65);
+	assert_int_equal(ctl(NULL, "encrypt bob </dev/null"), 65);
+	assert_int_equal(ctl(NULL, "encrypt bob </dev/zero"), 65);
+	assert_string_equal(out, "");
+}
+
 static int
 set_up(void **state)
 {
@@ -451,6 +504,7 @@ main(void)
 	    cmocka_unit_test(survives_a_daemon_that_ends_or_lies),
 	    cmocka_unit_test(writes_a_backup),
 	    cmocka_unit_test(removes_a_backup_that_failed),
+	    cmocka_unit_test(encrypts),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);
