@@ -79,6 +79,13 @@ for file in $(files '*.c' '*.h' | grep -v '^regress/'); do
 	esac
 done | verdict "files that can be read"
 
+for file in $(files '*.c' | grep -v '^regress/'); do
+	awk -v file="$file" '/^{/ { start = NR }
+	/^}/ { if (start && NR - start > 70)
+			print file ":" start ": " NR - start " lines"
+		start = 0 }' "$file"
+done | verdict "functions that can be read"
+
 grep -nE '#include [<"](event|tls|imsg/|openssl|db)' \
     $(files 'smtpd-stoken/engine/smtp/*') 2>/dev/null |
     grep -v 'imsg/verdicts.h' | verdict "smtp/ is pure"
