@@ -149,21 +149,45 @@ list_row(struct output *output, struct bytes row)
 	return more == 0 && column == output->columns ? 0 : -1;
 }
 
+/* The longest key of a row, in octets. */
+static size_t
+key_width(struct bytes row)
+{
+	struct row_field field;
+	size_t width = 0;
+
+	while (row_next(&row, &field) == 1) {
+		if (field.key.length > width)
+			width = field.key.length;
+	}
+	return width;
+}
+
+static void
+pad(FILE *to, size_t n)
+{
+	while (n-- > 0)
+		(void)fputc(' ', to);
+}
+
 /* Of SHAPE_VALUE: the first value; of SHAPE_OBJECT: lines. */
 static int
 object_row(struct output *output, struct bytes row)
 {
 	struct row_field field;
+	size_t width = key_width(row);
 	char *text;
 	int more;
 
 	while ((more = row_next(&row, &field)) == 1) {
 		if ((text = print_text(&field)) == NULL)
 			return -1;
-		if (output->shape == SHAPE_OBJECT)
+		if (output->shape == SHAPE_OBJECT) {
 			(void)fprintf(output->to,
-			    "%.*s: ", (int)field.key.length,
+			    "%.*s:", (int)field.key.length,
 			    (const char *)field.key.data);
+			pad(output->to, width - field.key.length + 1);
+		}
 		(void)fprintf(output->to, "%s\n", text);
 		free(text);
 		if (output->shape == SHAPE_VALUE)
@@ -180,13 +204,6 @@ output_row(struct output *output, struct bytes row)
 		return json_row(output, row);
 	return output->shape == SHAPE_LIST ? list_row(output, row)
 					   : object_row(output, row);
-}
-
-static void
-pad(FILE *to, size_t n)
-{
-	while (n-- > 0)
-		(void)fputc(' ', to);
 }
 
 /* A cell, and the space up to the next; none behind the last. */

@@ -99,8 +99,8 @@ an_object_has_lines(void **state)
 	assert_int_equal(give(output, "x", 1, 0, 1), 0);
 	assert_int_equal(give(output, "", 2, 0, 1), 0);
 	assert_string_equal(close_output(output),
-	    "remote: x\ncount: 1\nexpires: never\ngood: yes\n"
-	    "remote: -\ncount: 2\nexpires: never\ngood: yes\n");
+	    "remote:  x\ncount:   1\nexpires: never\ngood:    yes\n"
+	    "remote:  -\ncount:   2\nexpires: never\ngood:    yes\n");
 	output = open_output(SHAPE_OBJECT, 1);
 	assert_int_equal(give(output, "x", 1, 0, 1), 0);
 	assert_string_equal(close_output(output),
