@@ -205,11 +205,15 @@ on_session_admit(struct channel *engine, const union message *message, int fd)
 	const struct msg_session_admit *m = &message->session_admit;
 	union message answer = {.session_verdict = {.session = m->session}};
 	enum admission admission = ADMISSION_SESSIONS;
-	struct session *session;
+	struct session *session = session_of(engine, m->session);
 
 	(void)fd;
-	if (session_of(engine, m->session) != NULL) {
+	if (session != NULL && !m->again) {
 		process_complain(engine, "a session was opened twice");
+		return;
+	}
+	if (session != NULL) { /* STARTTLS */
+		session->tls = m->tls;
 		return;
 	}
 	if ((session = session_new(engine, m)) != NULL) {

@@ -223,6 +223,7 @@ on_tls(struct channel *c, const union message *m, int fd)
 	session_attach(s, fd);
 	session_alive(s);
 	log_debug("%08x tls=%s", (unsigned int)s->id, s->version);
+	(void)tokend_admit(s, 1);
 	smtp_on_tls(s->smtp, &tls);
 	session_continue(s);
 }

@@ -122,6 +122,8 @@ use_held(struct session *s)
 	used = use(s, s->held, s->held_length);
 	if (s->fd == -1)
 		return;
+	if (used > 0)
+		session_alive(s);
 	s->held_length -= used;
 	if (s->held_length == 0) {
 		free(s->held);
@@ -141,6 +143,8 @@ take_input(struct session *s, size_t length)
 		return;
 	}
 	used = use(s, input, length);
+	if (used > 0 && s->fd != -1)
+		session_alive(s);
 	if (used < length && s->fd != -1)
 		hold(s, input + used, length - used);
 }
@@ -185,7 +189,6 @@ on_readable(int fd, short what, void *context)
 		session_end(s, "lost");
 		return;
 	}
-	session_alive(s);
 	if (n == 0)
 		s->eof = 1;
 	else

@@ -17,7 +17,7 @@
 /* Octets of a line with its CRLF (F-95, F-36), and how much is put up with. */
 #define SMTP_LINE_MAX 2048
 #define SMTP_AUTH_LINE_MAX 12290
-#define SMTP_SKIP_MAX 65536 /* of one line that is too long: then 421 */
+#define SMTP_SKIP_MAX (4 << 20) /* of a line that is too long: then 421 */
 #define SMTP_ERRORS_MAX 100 /* bad commands of a session: then 421 */
 #define SMTP_HOPS_MAX 100 /* Received fields: then 554 5.4.6 */
 
