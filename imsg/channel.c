@@ -33,12 +33,12 @@ struct channel {
 	struct imsgbuf buf;
 	struct event readable;
 	struct event writable;
-	struct event flush;   /* made active by hand: write at end of turn */
-	struct event again;   /* made active by hand: more is buffered */
-	int flushing;	      /* flush is pending */
-	int full;	      /* channel_full() was seen; tell when drained */
+	struct event flush; /* made active by hand: write at end of turn */
+	struct event again; /* made active by hand: more is buffered */
+	int flushing; /* flush is pending */
+	int full; /* channel_full() was seen; tell when drained */
 	int paused;
-	int busy;	      /* a handler is running: do not free yet */
+	int busy; /* a handler is running: do not free yet */
 	enum channel_end end; /* 0 while it lives */
 	char why[160];
 };
@@ -173,8 +173,7 @@ channel_close(struct channel *c)
 }
 
 int
-channel_send(
-    struct channel *c, uint16_t number, const union message *m, int fd)
+channel_send(struct channel *c, uint16_t number, const union message *m, int fd)
 {
 	const struct message_row *row = message_find(number);
 	const char *wrong;
@@ -183,10 +182,9 @@ channel_send(
 	size_t size;
 
 	size = row == NULL ? 0 : message_size(row, m);
-	wrong = size == 0
-	    ? "a field is too long"
-	    : message_check(row, c->set.self, c->set.peer, row->phase, size,
-		  fd != -1);
+	wrong = size == 0 ? "a field is too long"
+			  : message_check(row, c->set.self, c->set.peer,
+				row->phase, size, fd != -1);
 	if (wrong != NULL || c->end != 0) {
 		if (wrong != NULL)
 			log_warnx("imsg 0x%04x to %s not sent: %s", number,

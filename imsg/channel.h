@@ -25,8 +25,7 @@ struct imsgbuf;
  * Handles one message. BYTES in `m` are valid during the call only. `fd` is
  * the descriptor that came along, now the handler's to close, or -1.
  */
-typedef void channel_function(
-    struct channel *, const union message *m, int fd);
+typedef void channel_function(struct channel *, const union message *m, int fd);
 
 struct channel_handler {
 	uint16_t number; /* MSG_... ; 0 ends a table */
@@ -39,21 +38,22 @@ struct channel_handler {
  */
 enum channel_end {
 	CHANNEL_EOF = 1, /* the peer is gone */
-	CHANNEL_BROKE,	 /* it broke the contract, or its framing is off */
-	CHANNEL_STUCK,	 /* it does not read: the cap of the queue is reached */
-	CHANNEL_CLOSED	 /* channel_close() */
+	CHANNEL_BROKE, /* it broke the contract, or its framing is off */
+	CHANNEL_STUCK, /* it does not read: the cap of the queue is reached */
+	CHANNEL_CLOSED /* channel_close() */
 };
 
 struct channel_settings {
 	enum role self;
 	enum role peer;
 	uint8_t instance; /* the peer's */
-	uint8_t trusted;  /* the peer's: serves the trusted LMTP socket */
+	uint8_t trusted; /* the peer's: serves the trusted LMTP socket */
 	const struct channel_handler *handlers;
 	void (*gone)(struct channel *, enum channel_end, const char *why);
 	void (*drained)(struct channel *); /* or NULL: see channel_full() */
-	void *context;			   /* the owner's */
-	size_t cap; /* octets queued before the peer counts as stuck; 0: 8 MiB */
+	void *context; /* the owner's */
+	size_t
+	    cap; /* octets queued before the peer counts as stuck; 0: 8 MiB */
 };
 
 /*
@@ -70,8 +70,8 @@ void channel_close(struct channel *);
  * when the message does not fit its row or the channel is ending. The one
  * function that sends: rows say what is allowed, also to the sender.
  */
-int channel_send(
-    struct channel *, uint16_t number, const union message *m, int fd);
+int
+channel_send(struct channel *, uint16_t number, const union message *m, int fd);
 
 /*
  * More than 256 KiB are queued: stop reading whatever makes you send more.

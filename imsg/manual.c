@@ -55,23 +55,24 @@ main(void)
 	const struct message_row *row;
 	size_t i;
 
-	printf(".\\\" Made from imsg/messages.def by imsg/manual.c.\n"
-	       ".Dd $Mdocdate: November 22 2026 $\n.Dt STOKEN-IMSG 7\n.Os\n"
-	       ".Sh NAME\n.Nm stoken-imsg\n"
-	       ".Nd the messages between the processes of smtpd-stoken\n"
-	       ".Sh DESCRIPTION\n"
-	       "The processes of\n.Xr smtpd-stoken 8\n"
-	       "talk over socketpairs that their parent makes.\n"
-	       "This is all that they may say to each other.\n"
-	       "Each message is checked when it arrives, before anything else\n"
-	       "looks at it: by the channel it came on, its number, its length,\n"
-	       "the phase of its receiver and the descriptor that came along.\n"
-	       "A process that breaks this contract is killed and replaced;\n"
-	       "a client of the control socket is disconnected.\n"
-	       ".Pp\n"
-	       "An even number asks or tells, the odd one after it answers.\n"
-	       "Numbers travel little-endian; octets behind a 32-bit length.\n"
-	       ".Bl -tag -width Ds\n");
+	printf(
+	    ".\\\" Made from imsg/messages.def by imsg/manual.c.\n"
+	    ".Dd $Mdocdate: November 22 2026 $\n.Dt STOKEN-IMSG 7\n.Os\n"
+	    ".Sh NAME\n.Nm stoken-imsg\n"
+	    ".Nd the messages between the processes of smtpd-stoken\n"
+	    ".Sh DESCRIPTION\n"
+	    "The processes of\n.Xr smtpd-stoken 8\n"
+	    "talk over socketpairs that their parent makes.\n"
+	    "This is all that they may say to each other.\n"
+	    "Each message is checked when it arrives, before anything else\n"
+	    "looks at it: by the channel it came on, its number, its length,\n"
+	    "the phase of its receiver and the descriptor that came along.\n"
+	    "A process that breaks this contract is killed and replaced;\n"
+	    "a client of the control socket is disconnected.\n"
+	    ".Pp\n"
+	    "An even number asks or tells, the odd one after it answers.\n"
+	    "Numbers travel little-endian; octets behind a 32-bit length.\n"
+	    ".Bl -tag -width Ds\n");
 	for (i = 0; (row = message_row_at(i)) != NULL; i++)
 		print_row(row);
 	printf(".El\n.Sh SEE ALSO\n.Xr smtpd-stoken 8 ,\n.Xr tokend 8\n");

@@ -15,13 +15,13 @@
 #define U32(field) {FIELD_U32, offsetof(here, field), 0, #field},
 #define U64(field) {FIELD_U64, offsetof(here, field), 0, #field},
 #define BYTES(field, most) {FIELD_BYTES, offsetof(here, field), most, #field},
-#define MESSAGE(NAME, name, number, from, to, fd, phase, text, fields)         \
-	static const struct message_field *fields_of_##name(size_t *count)     \
-	{                                                                      \
-		typedef struct msg_##name here;                                \
-		static const struct message_field list[] = {fields};           \
-		*count = COUNT(list);                                          \
-		return list;                                                   \
+#define MESSAGE(NAME, name, number, from, to, fd, phase, text, fields)     \
+	static const struct message_field *fields_of_##name(size_t *count) \
+	{                                                                  \
+		typedef struct msg_##name here;                            \
+		static const struct message_field list[] = {fields};       \
+		*count = COUNT(list);                                      \
+		return list;                                               \
 	}
 #include "imsg/messages.def"
 #undef MESSAGE
@@ -39,7 +39,7 @@ static struct message_row rows[] = {
 };
 #undef MESSAGE
 
-#define MESSAGE(NAME, name, number, from, to, fd, phase, text, fields)         \
+#define MESSAGE(NAME, name, number, from, to, fd, phase, text, fields) \
 	fields_of_##name,
 static const struct message_field *(*const fields_of[])(size_t *) = {
 #include "imsg/messages.def"

@@ -48,7 +48,7 @@ struct bytes {
 };
 
 enum message_number {
-#define MESSAGE(NAME, name, number, from, to, fd, phase, text, fields)         \
+#define MESSAGE(NAME, name, number, from, to, fd, phase, text, fields) \
 	MSG_##NAME = number,
 #include "imsg/messages.def"
 #undef MESSAGE
@@ -59,15 +59,15 @@ enum message_number {
 #define U32(name) uint32_t name;
 #define U64(name) uint64_t name;
 #define BYTES(name, most) struct bytes name;
-#define MESSAGE(NAME, name, number, from, to, fd, phase, text, fields)         \
-	struct msg_##name {                                                    \
-		fields                                                         \
+#define MESSAGE(NAME, name, number, from, to, fd, phase, text, fields) \
+	struct msg_##name {                                            \
+		fields                                                 \
 	};
 #include "imsg/messages.def"
 #undef MESSAGE
 
 union message {
-#define MESSAGE(NAME, name, number, from, to, fd, phase, text, fields)         \
+#define MESSAGE(NAME, name, number, from, to, fd, phase, text, fields) \
 	struct msg_##name name;
 #include "imsg/messages.def"
 #undef MESSAGE
@@ -89,7 +89,7 @@ enum field_kind {
 struct message_field {
 	enum field_kind kind;
 	size_t offset; /* in the message's struct */
-	size_t most;   /* octets, of BYTES */
+	size_t most; /* octets, of BYTES */
 	const char *name;
 };
 
@@ -127,8 +127,8 @@ const char *message_check(const struct message_row *row, enum role from,
 size_t message_size(const struct message_row *row, const union message *m);
 
 /* Writes the body; `out` has room for message_size() octets. */
-void message_encode(const struct message_row *row, const union message *m,
-    uint8_t *out);
+void message_encode(
+    const struct message_row *row, const union message *m, uint8_t *out);
 
 /*
  * Reads a body. BYTES point into `data`. Returns 0, or -1 when the body is
@@ -149,7 +149,7 @@ int bytes_copy(char *out, size_t size, struct bytes in);
 /* A LIST: strings behind their 16-bit lengths, in one buffer. */
 struct list_writer {
 	uint8_t *data;
-	size_t size;   /* octets in data */
+	size_t size; /* octets in data */
 	size_t length; /* octets used */
 };
 void list_init(struct list_writer *list, void *data, size_t size);

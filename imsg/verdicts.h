@@ -5,35 +5,35 @@
 
 /* Listener kinds, as the configuration names them. */
 enum listener_kind {
-	LISTENER_SMTPS = 1,   /* TLS from the first octet */
+	LISTENER_SMTPS = 1, /* TLS from the first octet */
 	LISTENER_TLS_REQUIRE, /* STARTTLS before anything that matters */
-	LISTENER_SOCKET	      /* LMTP from the site's own MTA */
+	LISTENER_SOCKET /* LMTP from the site's own MTA */
 };
 
 /* SIGN_REQUEST kind. */
 enum sign_kind {
-	SIGN_EC = 1,	/* block is a digest of 32, 48 or 64 octets */
-	SIGN_RSA_PSS,	/* block is EMSA-PSS, as long as the modulus */
-	SIGN_RSA_PKCS1	/* block is a DigestInfo; the signer pads it */
+	SIGN_EC = 1, /* block is a digest of 32, 48 or 64 octets */
+	SIGN_RSA_PSS, /* block is EMSA-PSS, as long as the modulus */
+	SIGN_RSA_PKCS1 /* block is a DigestInfo; the signer pads it */
 };
 
 /* SESSION_VERDICT admission. */
 enum admission {
 	ADMISSION_OK = 1,
-	ADMISSION_SESSIONS,    /* limit sessions */
+	ADMISSION_SESSIONS, /* limit sessions */
 	ADMISSION_PER_ADDRESS, /* limit sessions-per-address */
-	ADMISSION_FAILURES     /* limit auth-failures-per-address */
+	ADMISSION_FAILURES /* limit auth-failures-per-address */
 };
 
 /* AUTH_RESULT and PASSWORD_RESULT outcome. */
 enum auth_outcome {
 	AUTH_OK = 1,
 	AUTH_CHALLENGE,
-	AUTH_FAILED,	  /* 535 5.7.8 */
+	AUTH_FAILED, /* 535 5.7.8 */
 	AUTH_FAILED_LAST, /* 535 5.7.8, then 421 4.7.0 and close */
-	AUTH_TEMPORARY,	  /* 454 4.7.0 */
-	AUTH_MALFORMED,	  /* 501 5.5.2 */
-	AUTH_UNAVAILABLE  /* 504 5.5.4 */
+	AUTH_TEMPORARY, /* 454 4.7.0 */
+	AUTH_MALFORMED, /* 501 5.5.2 */
+	AUTH_UNAVAILABLE /* 504 5.5.4 */
 };
 
 /* PASSWORD_RESULT reason, for the log alone. */
@@ -56,19 +56,19 @@ enum token_kind {
 /* RCPT_VERDICT, COMMIT_GRANT, SENDER_VERDICT. */
 enum rcpt_verdict {
 	VERDICT_OK = 1,
-	VERDICT_UNKNOWN,   /* no such local address */
-	VERDICT_REFUSED,   /* not for this session (token, ownership) */
-	VERDICT_OUTSIDE,   /* not a local address */
+	VERDICT_UNKNOWN, /* no such local address */
+	VERDICT_REFUSED, /* not for this session (token, ownership) */
+	VERDICT_OUTSIDE, /* not a local address */
 	VERDICT_TEMPORARY, /* cannot tell now */
-	VERDICT_TOO_MANY   /* too many mailboxes behind it */
+	VERDICT_TOO_MANY /* too many mailboxes behind it */
 };
 
 /* TOKEN_GENERATED, TOKEN_REVOKED. */
 enum token_verdict {
 	TOKEN_VERDICT_OK = 1,
 	TOKEN_VERDICT_BAD_REMOTE, /* 501 5.1.3 */
-	TOKEN_VERDICT_BAD_LOCAL,  /* 501 5.1.7 */
-	TOKEN_VERDICT_TEMPORARY	  /* 451 4.5.0 */
+	TOKEN_VERDICT_BAD_LOCAL, /* 501 5.1.7 */
+	TOKEN_VERDICT_TEMPORARY /* 451 4.5.0 */
 };
 
 /* ADDRESS_RESULT lookup. */
@@ -82,12 +82,12 @@ enum address_lookup {
 /* FILE_OPENED and DELIVERED result. */
 enum delivery_result {
 	DELIVERY_OK = 1,
-	DELIVERY_NO_SPACE,   /* 452 4.3.1 */
-	DELIVERY_QUOTA,	     /* 452 4.2.2 */
+	DELIVERY_NO_SPACE, /* 452 4.3.1 */
+	DELIVERY_QUOTA, /* 452 4.2.2 */
 	DELIVERY_PERMISSION, /* 451 4.2.0: the mailbox cannot be written */
 	DELIVERY_NO_MAILBOX, /* 550 5.1.1: the account is gone */
-	DELIVERY_TICKET,     /* 451 4.3.0: no ticket, or a late one */
-	DELIVERY_FAILED	     /* 451 4.3.0: any other error */
+	DELIVERY_TICKET, /* 451 4.3.0: no ticket, or a late one */
+	DELIVERY_FAILED /* 451 4.3.0: any other error */
 };
 
 /* A ticket is an HMAC-SHA-256, cut to this many octets. */
@@ -98,17 +98,17 @@ enum delivery_result {
 /* CONTROL_END status. */
 enum control_status {
 	CONTROL_OK = 1,
-	CONTROL_USAGE,	 /* exit 64 */
-	CONTROL_DATA,	 /* exit 65: bad address or token */
-	CONTROL_AGAIN,	 /* exit 75 */
+	CONTROL_USAGE, /* exit 64 */
+	CONTROL_DATA, /* exit 65: bad address or token */
+	CONTROL_AGAIN, /* exit 75 */
 	CONTROL_REFUSED, /* exit 77 */
-	CONTROL_FAILED	 /* exit 70 */
+	CONTROL_FAILED /* exit 70 */
 };
 
 #define CONTROL_VERSION 1
 
 enum control_verb {
-#define CONTROL(NAME, number, may, words, arguments, meaning)                  \
+#define CONTROL(NAME, number, may, words, arguments, meaning) \
 	CONTROL_VERB_##NAME = number,
 #include "imsg/control.def"
 #undef CONTROL

@@ -71,12 +71,12 @@ log_line(int priority, int error, const char *format, va_list ap)
 		return; /* nobody is left to tell */
 }
 
-#define LOG_AS(priority, error)                                                \
-	do {                                                                   \
-		va_list ap;                                                    \
-		va_start(ap, format);                                          \
-		log_line(priority, error, format, ap);                         \
-		va_end(ap);                                                    \
+#define LOG_AS(priority, error)                        \
+	do {                                           \
+		va_list ap;                            \
+		va_start(ap, format);                  \
+		log_line(priority, error, format, ap); \
+		va_end(ap);                            \
 	} while (0)
 
 void

@@ -20,10 +20,10 @@ void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_warnx(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
-__attribute__((noreturn)) void fatal(const char *format, ...)
-    __attribute__((format(printf, 1, 2)));
-__attribute__((noreturn)) void fatalx(const char *format, ...)
-    __attribute__((format(printf, 1, 2)));
+__attribute__((noreturn)) void
+fatal(const char *format, ...) __attribute__((format(printf, 1, 2)));
+__attribute__((noreturn)) void
+fatalx(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /*
  * Makes text from outside safe for one log line: octets that are not

@@ -30,7 +30,7 @@ static struct channel *parent;
 static struct channel *peers[ROLE_COUNT][INSTANCES];
 static uint8_t peer_counts[ROLE_COUNT];
 static struct settings *current; /* what is in force */
-static struct settings *staged;	 /* what has come since the last commit */
+static struct settings *staged; /* what has come since the last commit */
 static int is_ready;
 static char start_user[64], start_chroot[1024];
 static uint8_t start_sandbox_log;
@@ -181,8 +181,8 @@ on_setting(struct channel *c, const union message *m, int fd)
 	(void)c;
 	(void)fd;
 	if ((staged == NULL && (staged = settings_new()) == NULL) ||
-	    settings_take(staged, m->setup_setting.number,
-		m->setup_setting.value) == -1)
+	    settings_take(
+		staged, m->setup_setting.number, m->setup_setting.value) == -1)
 		fatalx("parent: setting %u is not understood",
 		    m->setup_setting.number);
 }
@@ -212,8 +212,8 @@ on_peer(struct channel *c, const union message *m, int fd)
 
 	(void)c;
 	if (row == NULL || p->instance >= INSTANCES)
-		fatalx("parent: %u[%u] is no peer of mine", p->role,
-		    p->instance);
+		fatalx(
+		    "parent: %u[%u] is no peer of mine", p->role, p->instance);
 	set.peer = row->role;
 	set.handlers = row->handlers;
 	old = peers[p->role][p->instance];
@@ -244,8 +244,7 @@ static void
 on_commit(struct channel *c, const union message *m, int fd)
 {
 	union message answer = {
-	    .setup_ready = {
-		.generation = m->setup_commit.generation, .ok = 1}};
+	    .setup_ready = {.generation = m->setup_commit.generation, .ok = 1}};
 	char problem[1024] = "";
 	int first = current == NULL;
 
@@ -325,9 +324,8 @@ set_limits(void)
 void
 process_main(const struct process_role *role)
 {
-	struct channel_settings set = {.self = role->role,
-	    .peer = ROLE_PARENT,
-	    .gone = parent_gone};
+	struct channel_settings set = {
+	    .self = role->role, .peer = ROLE_PARENT, .gone = parent_gone};
 
 	self = role;
 	log_init(role->name, 1, 0);

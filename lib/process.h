@@ -17,10 +17,10 @@
 /* What SETUP_START told. */
 struct process_start {
 	uint8_t instance;
-	uint8_t trusted;   /* serves the trusted LMTP socket */
-	uint8_t debug;	   /* -d */
+	uint8_t trusted; /* serves the trusted LMTP socket */
+	uint8_t debug; /* -d */
 	uint8_t restarted; /* replaces one that died */
-	uint8_t root;	   /* was started as root (and may have dropped it) */
+	uint8_t root; /* was started as root (and may have dropped it) */
 };
 
 /* What may come from the role's peers: one table for each role of peer. */
@@ -31,7 +31,7 @@ struct process_peer {
 
 struct process_role {
 	enum role role;
-	const char *name;  /* as in DESIGN: "frontend" */
+	const char *name; /* as in DESIGN: "frontend" */
 	const char *title; /* setproctitle */
 	/* Promises while the set-up goes on, and for the rest of its life. */
 	const char *setup_promises;

@@ -27,11 +27,11 @@ static const struct setting_row {
 	size_t offset;
 	unsigned int who;
 } rows[] = {
-#define NUMBER(number, name, who)                                              \
+#define NUMBER(number, name, who) \
 	{number, KIND_NUMBER, offsetof(struct settings, name), who},
-#define TEXT(number, name, who)                                                \
+#define TEXT(number, name, who) \
 	{number, KIND_TEXT, offsetof(struct settings, name), who},
-#define LIST(number, name, who)                                                \
+#define LIST(number, name, who) \
 	{number, KIND_LIST, offsetof(struct settings, name), who},
 #include "lib/settings.def"
 #undef NUMBER
@@ -129,8 +129,8 @@ take_text(char **text, struct bytes value)
 
 	if (value.length > 0 && memchr(value.data, '\0', value.length) != NULL)
 		return -1;
-	copy = strndup(value.length > 0 ? (const char *)value.data : "",
-	    value.length);
+	copy = strndup(
+	    value.length > 0 ? (const char *)value.data : "", value.length);
 	if (copy == NULL)
 		return -1;
 	free(*text);
@@ -193,8 +193,8 @@ settings_each(const struct settings *settings, enum role role,
 			number = *(uint64_t *)place(settings, &rows[i]);
 			for (j = 0; j < 8; j++)
 				octets[j] = (uint8_t)(number >> (8 * j));
-			error = give(
-			    context, rows[i].number, bytes_of(octets, 8));
+			error =
+			    give(context, rows[i].number, bytes_of(octets, 8));
 		}
 	}
 	return error;

@@ -73,11 +73,10 @@ become(const struct child *child, int fd)
 	char *envp[] = {NULL};
 	int null;
 
-	(void)snprintf(path, sizeof(path), "%s/%s", parent.libexec,
-	    child->row->program);
+	(void)snprintf(
+	    path, sizeof(path), "%s/%s", parent.libexec, child->row->program);
 	if ((null = open("/dev/null", O_RDWR)) == -1 ||
-	    dup2(null, STDIN_FILENO) == -1 ||
-	    dup2(null, STDOUT_FILENO) == -1 ||
+	    dup2(null, STDIN_FILENO) == -1 || dup2(null, STDOUT_FILENO) == -1 ||
 	    (!parent.debug && dup2(null, STDERR_FILENO) == -1))
 		fatal("/dev/null");
 	if (fd == CHILD_DESCRIPTOR) {
@@ -119,8 +118,8 @@ child_spawn(struct child *child)
 		fatal("channel");
 	child->ready = 0;
 	child->started = now();
-	log_debug("%s[%u] is process %ld", child->row->program,
-	    child->instance, (long)child->pid);
+	log_debug("%s[%u] is process %ld", child->row->program, child->instance,
+	    (long)child->pid);
 }
 
 static void

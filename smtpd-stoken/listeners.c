@@ -29,8 +29,8 @@ bind_inet(const struct listener *l)
 	if (fd == -1)
 		return -1;
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == -1 ||
-	    bind(fd, (const struct sockaddr *)&l->address,
-		l->address_length) == -1 ||
+	    bind(fd, (const struct sockaddr *)&l->address, l->address_length) ==
+		-1 ||
 	    listen(fd, BACKLOG) == -1) {
 		close(fd);
 		return -1;
@@ -131,8 +131,7 @@ find_bound(const char *name)
 }
 
 int
-listeners_open(
-    const struct config *config, struct bound **bound, size_t *count)
+listeners_open(const struct config *config, struct bound **bound, size_t *count)
 {
 	const struct listener *l;
 	char name[512];
@@ -150,8 +149,8 @@ listeners_open(
 		if (l->kind == LISTENER_SOCKET)
 			(void)snprintf(name, sizeof(name), "%s", l->host);
 		else
-			(void)snprintf(name, sizeof(name), "%s port %u",
-			    l->host, l->port);
+			(void)snprintf(
+			    name, sizeof(name), "%s port %u", l->host, l->port);
 		b->listener = l;
 		if ((b->fd = find_bound(name)) == -1)
 			b->fd = l->kind == LISTENER_SOCKET

@@ -38,8 +38,8 @@ static int ready_pipe = -1;
 static __attribute__((noreturn)) void
 usage(void)
 {
-	fprintf(stderr,
-	    "usage: smtpd-stoken [-dnv] [-D macro=value] [-f file]\n");
+	fprintf(
+	    stderr, "usage: smtpd-stoken [-dnv] [-D macro=value] [-f file]\n");
 	exit(1);
 }
 
@@ -96,13 +96,14 @@ check_users(void)
 		if (names[i] == NULL || getpwnam(names[i]) != NULL)
 			continue;
 		warnx("no user %s. Create it:  useradd --system --home-dir "
-		      "/var/empty --shell /usr/sbin/nologin %s", names[i],
-		    names[i]);
+		      "/var/empty --shell /usr/sbin/nologin %s",
+		    names[i], names[i]);
 		missing = 1;
 	}
 	if (missing)
-		errx(1, "not started as root without its users; or run "
-			"systemd-sysusers with etc/sysusers.d/smtpd-stoken.conf");
+		errx(1,
+		    "not started as root without its users; or run "
+		    "systemd-sysusers with etc/sysusers.d/smtpd-stoken.conf");
 	if (make_directory(PATH_EMPTY, 0755) == -1)
 		err(1, "%s", PATH_EMPTY);
 }
@@ -264,8 +265,8 @@ catch_signals(void)
 static void
 open_sockets(void)
 {
-	if (listeners_open(parent.config, &parent.bound,
-		&parent.bound_count) == -1)
+	if (listeners_open(parent.config, &parent.bound, &parent.bound_count) ==
+	    -1)
 		parent_failed("cannot listen: see the log");
 	if ((parent.control = control_open(parent.config)) == -1)
 		parent_failed("cannot open the control socket: see the log");
@@ -338,8 +339,9 @@ check_only(const char *argv0)
 	if (config_check_files(parent.config, stderr) > 0)
 		return 1;
 	if (is_in_use(parent.config->control)) {
-		fprintf(stderr, "configuration OK; no self-test: a server is "
-				"running on it\n");
+		fprintf(stderr,
+		    "configuration OK; no self-test: a server is "
+		    "running on it\n");
 		return 0;
 	}
 	check_users();

@@ -18,13 +18,13 @@ struct child {
 	uint8_t instance;
 	uint8_t trusted;
 	uint8_t restarted;
-	pid_t pid;		 /* 0: not running */
+	pid_t pid; /* 0: not running */
 	struct channel *channel; /* NULL: not running */
-	uint32_t generation;	 /* of the commit that it was sent */
-	int ready;		 /* it took that commit */
-	time_t started;		 /* monotonic seconds */
-	unsigned int failures;	 /* quick deaths in a row */
-	struct event *restart;	 /* timer */
+	uint32_t generation; /* of the commit that it was sent */
+	int ready; /* it took that commit */
+	time_t started; /* monotonic seconds */
+	unsigned int failures; /* quick deaths in a row */
+	struct event *restart; /* timer */
 };
 
 /* The sockets that the parent bound; kept for children to come. */
@@ -46,7 +46,7 @@ struct parent {
 	struct child *children;
 	size_t child_count;
 	uint32_t generation;
-	int started;  /* all were ready once */
+	int started; /* all were ready once */
 	int stopping; /* SIGTERM came */
 	uint8_t ticket_key[32];
 
@@ -62,7 +62,7 @@ void children_start(void);
 struct child *child_of_channel(const struct channel *);
 int children_ready(void); /* all of them */
 void children_reaped(void); /* SIGCHLD */
-void children_stop(void);   /* SIGTERM: in order, within the time allowed */
+void children_stop(void); /* SIGTERM: in order, within the time allowed */
 void child_kill(enum role, uint8_t instance);
 void parent_ready(void); /* main.c: every process is ready */
 void parent_failed(const char *problem); /* main.c: the start failed */

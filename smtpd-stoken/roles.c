@@ -20,8 +20,8 @@ const struct role_row role_table[] = {
 	"token keys, the store, the control socket"},
     {ROLE_ENGINE, "engine", USER_NETWORK, 1, 2, "stdio recvfd",
 	"SMTP and LMTP sessions"},
-    {ROLE_FRONTEND, "frontend", USER_NETWORK, 1, 3,
-	"stdio inet sendfd recvfd", "client sockets, TLS, certificates"},
+    {ROLE_FRONTEND, "frontend", USER_NETWORK, 1, 3, "stdio inet sendfd recvfd",
+	"client sockets, TLS, certificates"},
     {ROLE_NONE, NULL, USER_NETWORK, 0, 0, NULL, NULL},
 };
 
@@ -117,7 +117,8 @@ roles_print(const struct config *config, FILE *out)
 	const char *user;
 	char text[256];
 
-	fprintf(out, "# processes: program, instances, user, promises, holds\n");
+	fprintf(
+	    out, "# processes: program, instances, user, promises, holds\n");
 	fprintf(out, "#   smtpd-stoken  1  %s  configuration, listeners\n",
 	    geteuid() == 0 ? "root" : "you");
 	for (row = role_table; row->role != ROLE_NONE; row++) {

@@ -15,8 +15,8 @@
 /* Who a role runs as when we were started as root. */
 enum role_user {
 	USER_NETWORK, /* _smtpdst */
-	USER_TOKENS,  /* _tokend */
-	USER_MAIL     /* the configuration's, or root for system accounts */
+	USER_TOKENS, /* _tokend */
+	USER_MAIL /* the configuration's, or root for system accounts */
 };
 
 #define NETWORK_USER "_smtpdst"
@@ -27,7 +27,7 @@ struct role_row {
 	const char *program; /* its executable in libexec */
 	enum role_user user;
 	int chroot; /* needs no file system: chroot to an empty directory */
-	int rank;   /* is told to commit when all of lower ranks are ready */
+	int rank; /* is told to commit when all of lower ranks are ready */
 	const char *promises; /* for -n -v; a test compares with the code */
 	const char *holds;
 };
@@ -39,7 +39,7 @@ extern const struct role_row role_table[];
 enum edge_trust {
 	EDGE_ALL,
 	EDGE_SAME_TRUST, /* trusted with trusted, the others with the others */
-	EDGE_UNTRUSTED	 /* the trusted instance has none */
+	EDGE_UNTRUSTED /* the trusted instance has none */
 };
 
 struct edge_row {

@@ -96,8 +96,7 @@ static int
 give_setting(void *context, uint16_t number, struct bytes value)
 {
 	struct child *child = context;
-	union message m = {
-	    .setup_setting = {.number = number, .value = value}};
+	union message m = {.setup_setting = {.number = number, .value = value}};
 
 	return channel_send(child->channel, MSG_SETUP_SETTING, &m, -1);
 }
@@ -205,8 +204,9 @@ send_control(struct child *child)
 static void
 send_ticket_key(struct child *child)
 {
-	union message m = {.setup_ticket_key = {.key = bytes_of(
-				   parent.ticket_key, sizeof(parent.ticket_key))}};
+	union message m = {
+	    .setup_ticket_key = {
+		.key = bytes_of(parent.ticket_key, sizeof(parent.ticket_key))}};
 
 	if (child->row->role == ROLE_TOKEND || child->row->role == ROLE_LMTPD)
 		(void)channel_send(
@@ -256,8 +256,8 @@ setup_commit(struct child *child)
 }
 
 static int
-edge_joins(const struct edge_row *edge, const struct child *a,
-    const struct child *b)
+edge_joins(
+    const struct edge_row *edge, const struct child *a, const struct child *b)
 {
 	if (edge->a != a->row->role || edge->b != b->row->role)
 		return 0;
@@ -324,8 +324,7 @@ start_listening(struct child *child)
 	union message m = {.start_listening = {.unused = 0}};
 
 	if (child->row->role == ROLE_FRONTEND && child->channel != NULL)
-		(void)channel_send(
-		    child->channel, MSG_START_LISTENING, &m, -1);
+		(void)channel_send(child->channel, MSG_START_LISTENING, &m, -1);
 }
 
 /* Whoever waits for those of lower ranks may commit now. */

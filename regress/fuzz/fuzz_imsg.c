@@ -39,18 +39,18 @@ touch(uint32_t number, const union message *m, int fd)
 		close(fd);
 }
 
-#define MESSAGE(NAME, name, number, from, to, fd, phase, text, fields)         \
-	static void handle_##name(                                             \
-	    struct channel *c, const union message *m, int descriptor)         \
-	{                                                                      \
-		(void)c;                                                       \
-		touch(number, m, descriptor);                                  \
+#define MESSAGE(NAME, name, number, from, to, fd, phase, text, fields) \
+	static void handle_##name(                                     \
+	    struct channel *c, const union message *m, int descriptor) \
+	{                                                              \
+		(void)c;                                               \
+		touch(number, m, descriptor);                          \
 	}
 #include "imsg/messages.def"
 #undef MESSAGE
 
 static const struct channel_handler handlers[] = {
-#define MESSAGE(NAME, name, number, from, to, fd, phase, text, fields)         \
+#define MESSAGE(NAME, name, number, from, to, fd, phase, text, fields) \
 	{number, handle_##name},
 #include "imsg/messages.def"
 #undef MESSAGE

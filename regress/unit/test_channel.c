@@ -216,13 +216,13 @@ a_broken_contract_ends_it(void **state)
 	(void)state;
 	memset(good, 0, sizeof(good));
 	memset(big, 0, sizeof(big));
-	broken_by(0x7777, good, 17, 0);		   /* unknown */
-	broken_by(MSG_SHUTDOWN, good, 4, 0);	   /* the parent's to say */
-	broken_by(MSG_SIGN_REPLY, good, 13, 0);	   /* the wrong way */
-	broken_by(MSG_SIGN_REQUEST, good, 3, 0);   /* short */
+	broken_by(0x7777, good, 17, 0); /* unknown */
+	broken_by(MSG_SHUTDOWN, good, 4, 0); /* the parent's to say */
+	broken_by(MSG_SIGN_REPLY, good, 13, 0); /* the wrong way */
+	broken_by(MSG_SIGN_REQUEST, good, 3, 0); /* short */
 	broken_by(MSG_SIGN_REQUEST, big, 2048, 0); /* long */
-	broken_by(MSG_SIGN_REQUEST, good, 18, 0);  /* an octet too many */
-	broken_by(MSG_SIGN_REQUEST, good, 17, 1);  /* brings a descriptor */
+	broken_by(MSG_SIGN_REQUEST, good, 18, 0); /* an octet too many */
+	broken_by(MSG_SIGN_REQUEST, good, 17, 1); /* brings a descriptor */
 	memset(good + 9, 0xff, 4);
 	broken_by(MSG_SIGN_REQUEST, good, 17, 0); /* a length that lies */
 }

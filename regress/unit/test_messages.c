@@ -209,7 +209,8 @@ lying_lengths_are_refused(void **state)
 		changed = message_decode(row, &b, out, size);
 		if (changed == 0)
 			assert_true(b.auth_step.mechanism.length +
-				b.auth_step.response.length <= size);
+				b.auth_step.response.length <=
+			    size);
 		out[i] ^= 0x80;
 	}
 	memset(out + 12, 0xff, 4);
@@ -271,11 +272,11 @@ length_phase_and_descriptor_are_checked(void **state)
 			assert_non_null(message_check(row, from, to,
 			    PHASE_EITHER ^ row->phase, row->shortest, has));
 		if (row->descriptor != DESCRIPTOR_MAYBE)
-			assert_non_null(message_check(row, from, to, row->phase,
-			    row->shortest, !has));
+			assert_non_null(message_check(
+			    row, from, to, row->phase, row->shortest, !has));
 	}
-	assert_non_null(message_check(
-	    NULL, ROLE_ENGINE, ROLE_TOKEND, PHASE_RUNNING, 0, 0));
+	assert_non_null(
+	    message_check(NULL, ROLE_ENGINE, ROLE_TOKEND, PHASE_RUNNING, 0, 0));
 }
 
 static void
@@ -296,7 +297,9 @@ lists(void **state)
 	assert_int_equal(list_next(&rest, &item), 1);
 	assert_int_equal(item.length, 0);
 	assert_int_equal(list_next(&rest, &item), 0);
-	rest = bytes_of("\x05\x00" "abc", 5);
+	rest = bytes_of("\x05\x00"
+			"abc",
+	    5);
 	assert_int_equal(list_next(&rest, &item), -1);
 	rest = bytes_of("\x05", 1);
 	assert_int_equal(list_next(&rest, &item), -1);
