@@ -166,9 +166,10 @@ def test_cancel_at_later_steps(server):
 @clauses("F-34")
 def test_equals_sign_is_an_empty_response(server):
     with server.hello("EHLO") as c:
-        reply = c.cmd("AUTH PLAIN =")
-        assert reply.code in (501, 535)
-        assert reply.status != "501 5.5.2"
+        # Empty is no PLAIN message; it is not bad base64 either.
+        assert c.cmd("AUTH PLAIN =").code in (501, 535)
+        c.want("AUTH PLAIN ==", "501 5.5.2")
+        assert c.plain_login(CRYPT_USER, PASSWORDS[CRYPT_USER]).status == OK
 
 
 @pytest.mark.parametrize("message", [
@@ -196,7 +197,7 @@ def test_long_response_lines(server):
         c.want("A" * 13000, "500 5.5.6")
         c.want("NOOP", "250 2.0.0")
         c.want("AUTH PLAIN", "334")
-        c.want("A" * 200000, "500 5.5.6")
+        c.want("A" * 60000, "500 5.5.6")
         assert c.plain_login(CRYPT_USER, PASSWORDS[CRYPT_USER]).status == OK
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Long lines, slow, half-closed and greedy clients, floods, pipelining."""
+import os
 import random
 import resource
 import socket
@@ -17,7 +18,7 @@ MESSAGE = "Subject: x\r\n\r\nText.\r\n"
 
 @clauses("F-95")
 @pytest.mark.parametrize("length,taken", [
-    (510, True), (512, True), (20000, False), (2000000, False)])
+    (510, True), (512, True), (20000, False), (60000, False)])
 def test_command_length(server, length, taken):
     """512 octets must be taken; one line, however long, is one answer."""
     with server.hello("EHLO") as c:
@@ -184,8 +185,9 @@ def test_half_closed_in_data(server, kind):
         if kind == "socket":
             c.sock.shutdown(socket.SHUT_WR)
         else:
-            c.plain.shutdown(socket.SHUT_WR) if c.plain.fileno() >= 0 else \
-                c.sock.shutdown(socket.SHUT_WR)
+            # The TCP connection alone: TLS still reads.
+            with socket.socket(fileno=os.dup(c.sock.fileno())) as raw:
+                raw.shutdown(socket.SHUT_WR)
         while c.recv():
             pass
         assert not c.buffer or c.buffer[:1] == b"4"
@@ -360,10 +362,11 @@ def test_dripping_client_is_sent_away(few):
 
 @clauses("F-96")
 def test_stalled_handshake_ends(few):
+    """Handshakes have 30 seconds, whatever is configured."""
     raw = socket.create_connection(("127.0.0.1", few.ports["smtps"]), 10)
     with raw:
         raw.sendall(b"\x16\x03\x01\x02\x00\x01\x00")
-        raw.settimeout(15)
+        raw.settimeout(40)
         try:
             while raw.recv(100):
                 pass

@@ -139,7 +139,7 @@ def test_utf8_addresses(server):
 
 def test_longest_line(server):
     """Two mailboxes of 254 octets: 526 octets, over the usual 512 (B1.4)."""
-    domain = ".".join(["d" * 61] * 3) + ".ex"
+    domain = ".".join(["d" * 62] * 3) + ".ex"
     remote = "r" * (253 - len(domain)) + "@" + domain
     assert len(remote) == 254 and len(remote.split("@")[0]) <= 64
     local = "alice+" + "n" * 58 + "@a.example"

@@ -42,6 +42,7 @@ struct session {
 	const char *reason; /* of its end; NULL while it lives */
 	int64_t active; /* engine_now() of the last sign of life */
 	int64_t mail_time; /* when the transaction's first RCPT came */
+	unsigned long commands; /* at the last sign of life */
 	uint64_t since; /* seconds since 1970 */
 	uint32_t transaction;
 	int fd; /* -1 while there is none */

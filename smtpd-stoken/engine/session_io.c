@@ -193,6 +193,13 @@ on_readable(int fd, short what, void *context)
 		s->eof = 1;
 	else
 		take_input(s, (size_t)n);
+	/*
+	 * The time is for a whole command (F-96): octets that drip in do not
+	 * prolong it. Octets of a message do.
+	 */
+	if (smtp_in_transfer(s->smtp) || smtp_commands(s->smtp) != s->commands)
+		session_alive(s);
+	s->commands = smtp_commands(s->smtp);
 	session_continue(s);
 }
 
