@@ -191,8 +191,13 @@ make_context(struct staged_listener *new, char *error, size_t size)
 static int
 make_contexts(char *error, size_t size)
 {
+	struct staged_certificate *c;
 	struct staged_listener *new;
 
+	/* All of them: `-n -v` brings certificates, but no listeners. */
+	TAILQ_FOREACH (c, &certificates, entry)
+		if (test_certificate(c, error, size) == -1)
+			return -1;
 	TAILQ_FOREACH (new, &staged, entry)
 		if (new->listener->kind != LISTENER_SOCKET &&
 		    !share_context(new) && make_context(new, error, size) == -1)
