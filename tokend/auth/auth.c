@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <openssl/crypto.h>
+
 #include "imsg/channel.h"
 #include "imsg/messages.h"
 #include "lib/log.h"
@@ -410,6 +412,15 @@ end(uint32_t seconds)
 	process_exit();
 }
 
+/* libcrypto would read its configuration at the first hash, in the sandbox. */
+static void
+start(const struct process_start *s)
+{
+	(void)s;
+	if (OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CONFIG, NULL) != 1)
+		fatalx("libcrypto");
+}
+
 static const struct process_peer peers[] = {
     {ROLE_TOKEND, tokend_handlers},
     {ROLE_NONE, NULL},
@@ -421,6 +432,7 @@ static const struct process_role role = {
     .title = "tokend-auth",
     .setup_promises = "stdio rpath proc recvfd unveil",
     .promises = "stdio rpath recvfd",
+    .start = start,
     .peers = peers,
     .commit = commit,
     .unveil = unveil_files,
