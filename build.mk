@@ -95,7 +95,11 @@ check:
 	@SANITIZE="$(SANITIZE)" MAKE="$(MAKE)" sh regress/check.sh
 demo:
 	@MAKE="$(MAKE)" sh regress/demo/demo.sh
-bench: all
+out/bench/tokend: regress/bench/bench_tokend.o $(TOKEND_CORE_OBJS) out/libcommon.a
+	@mkdir -p out/bench
+	$(CC) $(CFLAGS) $(LDHARDENING) -o $@ regress/bench/bench_tokend.o \
+	    $(TOKEND_CORE_OBJS) $(LIBS) $(LIBS_IDN) $(LIBS_CRYPTO) $(LIBS_DB)
+bench: all out/bench/tokend
 	@MAKE="$(MAKE)" sh regress/bench/bench.sh
 fuzz:
 	@CC="$(CC)" CPPFLAGS="$(CPPFLAGS) $(DB_CFLAGS)" LIBS="$(LIBS)" \

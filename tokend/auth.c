@@ -8,6 +8,7 @@
 #include "lib/log.h"
 #include "lib/process.h"
 #include "tokend/ask.h"
+#include "tokend/stoken.h"
 
 #define SAFE 640 /* octets of an address in a log line */
 
@@ -117,30 +118,6 @@ failed(struct session *session, struct bytes name, struct bytes secret)
 	answer(session,
 	    limit != 0 && session->failures >= limit ? AUTH_FAILED_LAST
 						     : AUTH_FAILED);
-}
-
-int
-stoken_split(
-    struct bytes response, struct bytes *recipient, struct bytes *token)
-{
-	const uint8_t *at = memchr(response.data, 0, response.length);
-	size_t i, separator = 1;
-
-	if (response.length == 0)
-		return -1;
-	/* The draft's own samples hold a backslash and a zero (a.1, 1). */
-	for (i = response.length - 1; at == NULL && i > 0; i--) {
-		if (memcmp(response.data + i - 1, "\\0", 2) != 0)
-			continue;
-		at = response.data + i - 1;
-		separator = 2;
-	}
-	if (at == NULL)
-		return -1;
-	*recipient = bytes_of(response.data, (size_t)(at - response.data));
-	*token = bytes_of(
-	    at + separator, response.length - recipient->length - separator);
-	return 0;
 }
 
 static void

@@ -20,8 +20,4 @@ void exchange_drop(struct session *session);
 /* tokend-auth is gone: every login that waits for it is. */
 void auth_fail_waiting(void);
 
-/* The recipient and the token in a STOKEN response (D-S15). -1: none. */
-int stoken_split(
-    struct bytes response, struct bytes *recipient, struct bytes *token);
-
 #endif

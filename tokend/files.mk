@@ -3,7 +3,7 @@ TOKEND_CORE_OBJS = tokend/batch.o tokend/check.o tokend/client.o \
 	tokend/flight.o tokend/held.o tokend/hmac.o tokend/issue.o \
 	tokend/keyfile.o tokend/keyring.o tokend/open.o tokend/problem.o \
 	tokend/records.o tokend/revoke.o tokend/seal.o tokend/store_db.o \
-	tokend/store_db_backup.o tokend/token.o
+	tokend/store_db_backup.o tokend/stoken.o tokend/token.o
 
 TOKEND_OBJS = $(TOKEND_CORE_OBJS) tokend/ask.o tokend/auth.o \
 	tokend/commit.o tokend/control.o tokend/control_change.o \

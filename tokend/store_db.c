@@ -23,8 +23,6 @@
 #define CACHE_OCTETS (32 * 1024 * 1024)
 #define LOG_BUFFER (4 * 1024 * 1024)
 #define LOG_FILE (16 * 1024 * 1024)
-/* Recovery reads this much at most: see the bench for what it takes. */
-#define CHECKPOINT_OCTETS (64ULL * 1024 * 1024)
 #define PAGE_OCTETS 4096
 #define LOCK_FILE "lock"
 
@@ -389,7 +387,7 @@ store_checkpoint(struct store *store, int force)
 
 	if (store->txn != NULL || store->backup != NULL || store->broken)
 		return 0;
-	if (!force && log_octets(store) < CHECKPOINT_OCTETS)
+	if (!force && log_octets(store) < STORE_LOG_MAX)
 		return 0;
 	store->problem.text[0] = '\0';
 	error = store->env->txn_checkpoint(store->env, 0, 0, DB_FORCE);
