@@ -5,6 +5,7 @@ the configuration names is said, with the file's name."""
 import contextlib
 import os
 import shutil
+import socket
 import subprocess
 
 import pytest
@@ -110,3 +111,18 @@ def test_no_mailboxes(idle):
     done = check(idle, "-v")
     assert done.returncode == 1
     assert str(idle.mailroot) in done.stderr
+
+
+def test_a_service_manager_is_told():
+    """Type=notify of etc/systemd: READY=1 when listening, STOPPING=1."""
+    path = "/var/tmp/stoken-notify-%d" % os.getpid()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(path)
+        manager.settimeout(10)
+        os.chmod(path, 0o777)
+        try:
+            with Server(environment={"NOTIFY_SOCKET": path}):
+                assert manager.recv(100) == b"READY=1"
+            assert manager.recv(100) == b"STOPPING=1"
+        finally:
+            os.unlink(path)
