@@ -101,8 +101,7 @@ boxes_flush(const struct deliver_settings *set)
 		box = &boxes[i];
 		box->error =
 		    flush_error(&flush, box->flush_first, box->flush_count);
-		if (box->error == 0)
-			maildir_settled(&box->maildir);
+		maildir_settle(&box->maildir, box->error == 0);
 	}
 }
 

@@ -11,10 +11,11 @@
 #define FLUSH_FEW 3
 /* What syncfs() may take at any rate, before it is held against it. */
 #define FLUSH_PATIENCE_US 20000
-/* For so many flushes it is left alone then. */
-#define FLUSH_SKIP 64
+/* When it is avoided, it is tried again after so many flushes. */
+#define FLUSH_PROBE 8
 
-static struct flush_history history;
+/* Until something is known, a disk that takes 1 ms. */
+static struct flush_history history = {.one_us = 1000};
 
 ssize_t
 flush_add(struct flush *flush, int fd, dev_t device)
@@ -60,35 +61,33 @@ flush_error(const struct flush *flush, size_t first, size_t count)
 
 /*
  * syncfs() also writes what others have dirty on the file system, a backup's
- * gigabytes perhaps. Who sees it take longer than the single flushes would
- * have taken stays away from it for a while.
+ * gigabytes perhaps. Where it takes longer than the single flushes would, it
+ * is avoided, and tried now and then.
  */
 int
 flush_prefers_all(struct flush_history *h, size_t count)
 {
 	if (count < FLUSH_FEW)
 		return 0;
-	if (h->skip > 0) {
-		h->skip--;
+	if (h->all_us > FLUSH_PATIENCE_US && h->all_us > h->one_us * count &&
+	    h->avoided < FLUSH_PROBE) {
+		h->avoided++;
 		return 0;
 	}
+	h->avoided = 0;
 	return 1;
 }
 
-static void
-average(uint64_t *mean, uint64_t value)
-{
-	*mean = *mean == 0 ? value : (7 * *mean + value) / 8;
-}
-
+/* Bad news about syncfs() counts slowly, good news at once. */
 void
 flush_learn(struct flush_history *h, int all, size_t count, uint64_t us)
 {
 	if (!all)
-		average(&h->one_us, us / count);
-	else if (us > FLUSH_PATIENCE_US && h->one_us > 0 &&
-	    us > h->one_us * count)
-		h->skip = FLUSH_SKIP;
+		h->one_us = (7 * h->one_us + us / count) / 8;
+	else if (us > h->all_us)
+		h->all_us = (7 * h->all_us + us) / 8;
+	else
+		h->all_us = (h->all_us + 3 * us) / 4;
 }
 
 static uint64_t

@@ -46,13 +46,13 @@ void flush_reset(struct flush *);
 void flush_free(struct flush *);
 
 /*
- * The choice, as a pure function for tests: is one syncfs() better for
- * `count` files, when the last ones took so long (microseconds; 0: not
- * known)?
+ * The choice, as pure functions for tests: is one syncfs() better for `count`
+ * files, after what the last ones took (microseconds)?
  */
 struct flush_history {
 	uint64_t one_us; /* an fsync(), on average */
-	uint64_t skip; /* flushes for which syncfs() is not to be tried */
+	uint64_t all_us; /* a syncfs(), lately */
+	unsigned int avoided; /* syncfs() was not tried so often since */
 };
 int flush_prefers_all(struct flush_history *, size_t count);
 void flush_learn(struct flush_history *, int all, size_t count, uint64_t us);

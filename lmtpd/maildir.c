@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,11 +12,20 @@
 #include "lmtpd/maildir.h"
 
 #define DIRECTORY (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-#define SETTLED 4096
+#define KNOWN 256
 #define COPY_BLOCK 65536
 
-/* Mailboxes of which this process knows that their directories are durable. */
-static uint64_t settled[SETTLED];
+/*
+ * The new directories of mailboxes that are settled, by the key of their path.
+ * Who uses one takes it out, and puts it back.
+ */
+static struct known {
+	int taken; /* the descriptor is valid */
+	int fd;
+	uint64_t key;
+	dev_t device;
+	ino_t inode;
+} known[KNOWN];
 
 /*
  * Opens a directory that may be used for mail: a real one, not a symbolic
@@ -64,15 +74,13 @@ hash(uint64_t h, const void *data, size_t length)
 }
 
 static uint64_t
-make_key(const struct mailbox_path *path, const struct stat *st)
+make_key(const struct mailbox_path *path)
 {
 	uint64_t h = 0xcbf29ce484222325;
 
 	for (size_t i = 0; i < path->count; i++)
 		h = hash(h, path->component[i], strlen(path->component[i]) + 1);
-	h = hash(h, &st->st_dev, sizeof(st->st_dev));
-	h = hash(h, &st->st_ino, sizeof(st->st_ino));
-	return h == 0 ? 1 : h;
+	return h;
 }
 
 static void
@@ -108,52 +116,99 @@ give_up(struct maildir *box)
 	return -1;
 }
 
+/* The path of new, below the root. Returns 0, or -1 when it is too long. */
+static int
+new_path(char *out, size_t size, const struct mailbox_path *path)
+{
+	out[0] = '\0';
+	for (size_t i = 0; i < path->count; i++) {
+		(void)strlcat(out, path->component[i], size);
+		(void)strlcat(out, "/", size);
+	}
+	return strlcat(out, "new", size) < size ? 0 : -1;
+}
+
+/*
+ * Takes new from the known ones, if the path still leads there. Directories
+ * that were exchanged for symbolic links may be followed by this look, but
+ * then to the very directory that was checked step by step before.
+ */
+static int
+take_known(struct maildir *box, int root, const struct mailbox_path *path)
+{
+	struct known *k = &known[box->key % KNOWN];
+	char name[PATH_MAX];
+	struct stat st;
+
+	if (!k->taken || k->key != box->key)
+		return 0;
+	k->taken = 0;
+	if (new_path(name, sizeof(name), path) == -1 ||
+	    fstatat(root, name, &st, AT_SYMLINK_NOFOLLOW) == -1 ||
+	    st.st_dev != k->device || st.st_ino != k->inode ||
+	    (st.st_mode & S_IWOTH) != 0) {
+		(void)close(k->fd);
+		return 0;
+	}
+	box->new_fd = k->fd;
+	box->device = k->device;
+	box->inode = k->inode;
+	box->settled = 1;
+	return 1;
+}
+
+static void
+put_known(struct maildir *box)
+{
+	struct known *k = &known[box->key % KNOWN];
+
+	if (k->taken)
+		(void)close(k->fd);
+	*k = (struct known) {.taken = 1,
+	    .fd = box->new_fd,
+	    .key = box->key,
+	    .device = box->device,
+	    .inode = box->inode};
+	box->new_fd = -1;
+}
+
 int
 maildir_open(struct maildir *box, int root, const struct mailbox_path *path)
 {
 	struct stat st;
 	int fd = root;
 
-	*box = (struct maildir) {.new_fd = -1};
+	*box = (struct maildir) {.new_fd = -1, .key = make_key(path)};
+	if (take_known(box, root, path))
+		return 0;
 	for (size_t i = 0; i < path->count; i++) {
 		fd = open_or_make(fd, path->component[i], &st);
 		if (fd == -1)
 			return give_up(box);
 		box->above[box->above_count++] = fd;
 	}
-	box->new_fd = open_directory(fd, "new", &st);
-	if (box->new_fd != -1) {
-		box->device = st.st_dev;
-		box->key = make_key(path, &st);
-		if (settled[box->key % SETTLED] == box->key) {
-			close_above(box);
-			return 0;
-		}
-	} else if (errno != ENOENT)
+	if (complete(fd) == -1 ||
+	    (box->new_fd = open_or_make(fd, "new", &st)) == -1)
 		return give_up(box);
-	if (complete(fd) == -1)
-		return give_up(box);
-	if (box->new_fd == -1) {
-		box->new_fd = open_or_make(fd, "new", &st);
-		if (box->new_fd == -1)
-			return give_up(box);
-		box->device = st.st_dev;
-		box->key = make_key(path, &st);
-	}
+	box->device = st.st_dev;
+	box->inode = st.st_ino;
 	return 0;
 }
 
 void
-maildir_settled(struct maildir *box)
+maildir_settle(struct maildir *box, int durable)
 {
-	settled[box->key % SETTLED] = box->key;
-	close_above(box);
+	box->settled = durable;
+	if (durable)
+		close_above(box);
 }
 
 void
 maildir_close(struct maildir *box)
 {
 	close_above(box);
+	if (box->settled)
+		put_known(box);
 	if (box->new_fd != -1)
 		(void)close(box->new_fd);
 	box->new_fd = -1;
@@ -183,13 +238,17 @@ maildir_name(
     char name[MAILDIR_NAME], const char *id, const char *host, uint64_t size)
 {
 	static unsigned long sequence;
+	static pid_t pid;
 	struct timeval now;
+
+	if (pid == 0)
+		pid = getpid();
 
 	if (gettimeofday(&now, NULL) == -1)
 		now = (struct timeval) {0};
 	(void)snprintf(name, MAILDIR_NAME,
 	    "%lld.M%06ldP%ldQ%lu_%.64s.%.100s,S=%llu", (long long)now.tv_sec,
-	    (long)now.tv_usec, (long)getpid(), ++sequence, id, host,
+	    (long)now.tv_usec, (long)pid, ++sequence, id, host,
 	    (unsigned long long)size);
 }
 

@@ -19,6 +19,7 @@
 struct maildir {
 	int new_fd;
 	dev_t device; /* of new */
+	ino_t inode;
 	/*
 	 * The directories above new, from the root's child to the Maildir.
 	 * Only until maildir_settled(): a process that was killed may have
@@ -27,7 +28,8 @@ struct maildir {
 	 */
 	int above[MAILBOX_DEPTH];
 	size_t above_count;
-	uint64_t key; /* what maildir_settled() remembers */
+	int settled; /* they are durable, and new is remembered */
+	uint64_t key; /* of the path */
 };
 
 /*
@@ -37,8 +39,11 @@ struct maildir {
  */
 int maildir_open(struct maildir *, int root, const struct mailbox_path *);
 
-/* All of it, `above` too, is durable: the next maildir_open() knows. */
-void maildir_settled(struct maildir *);
+/*
+ * All of it, `above` too, is durable, or is not. The next maildir_open() of
+ * a settled one is one look whether the path still leads to the same new/.
+ */
+void maildir_settle(struct maildir *, int durable);
 
 void maildir_close(struct maildir *);
 

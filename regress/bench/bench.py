@@ -4,7 +4,8 @@ each other in one run on the same file system.  See README beside this file.
 
 Environment: BENCH_SECONDS (of one measurement, 4), BENCH_ROUNDS (3; the
 median counts), BENCH_ONLY ("W1 W2"), BENCH_PREFORK ("2 2 2": frontends,
-engines, lmtpds), BENCH_IDLE ("1000 5000"), BENCH_DOVECOT_IDLE (200).
+engines, lmtpds), BENCH_DETAIL (CPU-us of each role), BENCH_SERVERS ("ours
+floor"), BENCH_IDLE ("1000 5000"), BENCH_DOVECOT_IDLE (200).
 """
 import os
 import pathlib
@@ -30,6 +31,7 @@ ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 PREFORK = tuple(map(int, os.environ.get("BENCH_PREFORK", "2 2 2").split()))
 IDLE = [int(n) for n in os.environ.get("BENCH_IDLE", "1000 5000").split()]
 DOVECOT_IDLE = int(os.environ.get("BENCH_DOVECOT_IDLE", "200"))
+DETAIL = "BENCH_DETAIL" in os.environ
 TICK = os.sysconf("SC_CLK_TCK")
 USERS = 50
 PASSWORD = "bench"
@@ -87,6 +89,16 @@ def cpu_seconds(pid):
             continue
         ticks += sum(map(int, stat.rsplit(")", 1)[1].split()[11:15]))
     return ticks / TICK
+
+
+def cpu_by_role(pid):
+    """{name: seconds} of our processes, for BENCH_DETAIL."""
+    found = {}
+    for member, role in server.children(pid).items():
+        stat = pathlib.Path("/proc/%d/stat" % member).read_text()
+        ticks = sum(map(int, stat.rsplit(")", 1)[1].split()[11:15]))
+        found[role] = found.get(role, 0) + ticks / TICK
+    return found
 
 
 def pss_kib(pid):
@@ -301,11 +313,15 @@ def run_load(one, name, arguments):
 def measure(one, name):
     """(rate, CPU microseconds, median milliseconds, errors)."""
     _, arguments, count, _, _, _ = WORK[name]
-    before = cpu_seconds(one.pid)
+    before, roles = cpu_seconds(one.pid), cpu_by_role(one.pid)
     operations, errors, seconds, p50, _ = run_load(
         one, name, arguments.split() + ["-t", str(SECONDS)])
     time.sleep(0.3)
     used = cpu_seconds(one.pid) - before
+    if DETAIL and one.name == "ours" and operations:
+        print("   " + "  ".join(
+            "%s %.0f" % (role, (spent - roles[role]) / operations * 1e6)
+            for role, spent in cpu_by_role(one.pid).items()))
     one.empty()
     if operations == 0:
         return 0, 0, 0, int(errors)
@@ -420,7 +436,8 @@ def main():
     kinds = [Ours, Floor]
     if LMTP.exists():
         kinds.insert(1, Dovecot)
-    servers = start(kinds)
+    wanted = os.environ.get("BENCH_SERVERS", "ours Dovecot floor").split()
+    servers = start(kind for kind in kinds if kind.name in wanted)
     try:
         for name in WORK:
             if name not in only:

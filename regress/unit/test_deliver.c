@@ -547,6 +547,47 @@ all_at_once_fails(void **state)
 		assert_int_equal(message->recipients[0].result, DELIVERY_OK);
 }
 
+/* A mailbox that is known is not delivered to where it was, but where it is. */
+static void
+mailboxes_that_move(void **state)
+{
+	struct message_file *message = new_message(HELLO);
+	char file[1024];
+
+	(void)state;
+	add(message, "alice@a.example");
+	deliver(&set, &list);
+	deliver(&set, &list);
+	assert_int_equal(files_in("a.example/alice/new", file), 2);
+	assert_int_equal(
+	    rename(path("a.example/alice"), path("a.example/old")), 0);
+	deliver(&set, &list);
+	assert_int_equal(message->recipients[0].result, DELIVERY_OK);
+	assert_int_equal(files_in("a.example/old/new", file), 2);
+	assert_int_equal(files_in("a.example/alice/new", file), 1);
+	/* Another directory in its place, and a link to the old one. */
+	assert_int_equal(
+	    rename(path("a.example/alice/new"), path("a.example/alice/older")),
+	    0);
+	deliver(&set, &list);
+	assert_int_equal(files_in("a.example/alice/new", file), 1);
+	assert_int_equal(files_in("a.example/alice/older", file), 1);
+	assert_int_equal(
+	    rename(path("a.example/alice/new"), path("a.example/alice/oldest")),
+	    0);
+	assert_int_equal(symlink("older", path("a.example/alice/new")), 0);
+	deliver(&set, &list);
+	assert_int_equal(message->recipients[0].result, DELIVERY_PERMISSION);
+	assert_int_equal(files_in("a.example/alice/older", file), 1);
+	/* It was made writable for everybody since. */
+	assert_int_equal(unlink(path("a.example/alice/new")), 0);
+	deliver(&set, &list);
+	assert_int_equal(message->recipients[0].result, DELIVERY_OK);
+	assert_int_equal(chmod(path("a.example/alice/new"), 0777), 0);
+	deliver(&set, &list);
+	assert_int_equal(message->recipients[0].result, DELIVERY_PERMISSION);
+}
+
 static void
 system_accounts(void **state)
 {
@@ -615,6 +656,7 @@ main(void)
 	    TEST(file_that_cannot_be_flushed),
 	    TEST(directory_that_cannot_be_flushed),
 	    TEST(all_at_once_fails),
+	    TEST(mailboxes_that_move),
 	    TEST(system_accounts),
 	};
 

@@ -33,19 +33,30 @@ few_are_flushed_singly(void **state)
 static void
 slow_syncfs_is_avoided_for_a_while(void **state)
 {
-	struct flush_history h = {0};
+	struct flush_history h = {.one_us = 200};
 	int tries = 0;
 
 	(void)state;
-	flush_learn(&h, 0, 10, 2000);
-	flush_learn(&h, 1, 10, 3000); /* slow, but not worth a thought */
+	flush_learn(&h, 1, 10, 10000); /* slow, but not worth a thought */
 	assert_true(flush_prefers_all(&h, 10));
-	flush_learn(&h, 1, 10, 500000);
+	flush_learn(&h, 1, 10, 1000000);
 	while (!flush_prefers_all(&h, 10))
-		assert_true(++tries < 1000);
-	assert_true(tries > 10);
-	/* So many files that it is still the better way. */
-	flush_learn(&h, 1, 10000, 500000);
+		assert_true(++tries < 100);
+	assert_true(tries > 3);
+	/* It is still slow; for so many files it is the better way though. */
+	flush_learn(&h, 1, 10, 1000000);
+	assert_true(flush_prefers_all(&h, 10000));
+	assert_false(flush_prefers_all(&h, 10));
+	/* The backup is over. */
+	while (!flush_prefers_all(&h, 10))
+		;
+	flush_learn(&h, 1, 10, 1000);
+	while (!flush_prefers_all(&h, 10))
+		;
+	flush_learn(&h, 1, 10, 1000);
+	assert_true(flush_prefers_all(&h, 10));
+	/* Single flushes are slow as well: then it is no worse. */
+	h = (struct flush_history) {.one_us = 100000, .all_us = 500000};
 	assert_true(flush_prefers_all(&h, 10));
 }
 
