@@ -84,7 +84,7 @@ unit: all
 	    LIBS="$(LIBS)" sh regress/unit/run.sh $(TESTS)
 
 # make sandbox: see regress/sandbox/run.sh.
-sandbox: out/libcommon.a
+sandbox: all
 	@CC="$(CC)" CPPFLAGS="$(CPPFLAGS) $(DB_CFLAGS)" CFLAGS="$(CFLAGS) $(WARNINGS)" \
 	    LIBS="$(LIBS)" LIBS_TLS="$(LIBS_TLS)" LIBS_DB="$(LIBS_DB)" \
 	    LIBS_CRYPT="$(LIBS_CRYPT)" sh regress/sandbox/run.sh

@@ -93,5 +93,22 @@ if build libraries libraries "$LIBS_TLS $LIBS_DB $LIBS_CRYPT"; then
 	run_as_nobody libraries "$out/libraries"
 fi
 
+# A whole instance: pytest counts otherwise.
+python=$(command -v /usr/bin/python3 || command -v python3)
+"$python" -B -m pytest -q -p no:cacheprovider regress/sandbox > $out/log 2>&1
+status=$?
+number() {
+	sed -n "\$s/^\(.* \)*\([0-9][0-9]*\) $1.*/\2/p" $out/log
+}
+p=$(number passed) f=$(number failed) e=$(number error) s=$(number skipped)
+f=$((${f:-0} + ${e:-0}))
+[ $status -eq 0 ] || [ $f -gt 0 ] || f=1
+[ $f -eq 0 ] && verdict=ok || verdict=FAIL
+[ $f -eq 0 ] || tail -n 60 $out/log
+printf '%-4s %s: %s passed, %s failed, %s skipped\n' \
+    $verdict live "${p:-0}" $f "${s:-0}"
+passed=$((passed + ${p:-0})) failed=$((failed + f))
+skipped=$((skipped + ${s:-0}))
+
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed -eq 0 ]
