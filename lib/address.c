@@ -130,7 +130,7 @@ scan_dot_string(const char *text, size_t length)
 	return atom ? i : 0;
 }
 
-/* Domain at text, with at most one dot at its end; its octets, or 0. */
+/* Domain at text, without a dot at its end; its octets, or 0. */
 static size_t
 scan_domain(const char *text, size_t length)
 {
@@ -152,9 +152,7 @@ scan_domain(const char *text, size_t length)
 			break;
 		before = c;
 	}
-	if (before == '-' || i == 0 || (i == 1 && label == 0))
-		return 0;
-	return i;
+	return label > 0 && before != '-' ? i : 0;
 }
 
 /* Address literal (RFC 5321 section 4.1.3) at text; its octets, or 0. */
@@ -304,6 +302,8 @@ domain_canonical(
 {
 	size_t i;
 
+	if (length > 1 && text[length - 1] == '.')
+		length--;
 	if (length == 0 || length > ADDRESS_DOMAIN_MAX ||
 	    scan_domain(text, length) != length)
 		return -1;
@@ -314,8 +314,6 @@ domain_canonical(
 	    domain_to_ascii(text, length, out) == -1)
 		return -1;
 	length = strlen(out);
-	if (length > 0 && out[length - 1] == '.')
-		out[--length] = '\0';
 	if (length == 0 || scan_domain(out, length) != length)
 		return -1;
 	for (i = 0; i < length; i++)

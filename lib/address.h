@@ -25,7 +25,7 @@ struct address {
 /*
  * address_parse: text of length octets is exactly one Mailbox (RFC 5321
  * section 4.1.2; UTF-8 as in RFC 6531 section 3.3). Quoted local parts and
- * address literals are accepted; one dot after the domain is, too.
+ * address literals are accepted; a dot after the domain is not.
  * Returns 0 and fills *address, or -1.
  */
 int address_parse(struct address *, const char *text, size_t length);
@@ -40,9 +40,8 @@ size_t path_parse(struct address *, const char *text, size_t length);
 
 /*
  * address_canonical: the one form in which addresses are compared, stored and
- * bound to tokens (PROTOCOL D-S04): the domain as lower-case A-labels without
- * a last dot, the local part unquoted where that is possible and in ASCII
- * lower case. Writes a NUL-terminated string of at most ADDRESS_MAX octets.
+ * bound to tokens (PROTOCOL D-S04): the domain as lower-case A-labels, the
+ * local part unquoted where that is possible and in ASCII lower case. Writes a NUL-terminated string of at most ADDRESS_MAX octets.
  * Returns 0; -1 when the domain is a literal, absent, or no IDNA2008 name, or
  * when the result is too long.
  */
@@ -60,8 +59,9 @@ address_canonical_text(const char *text, size_t length, char out[ADDRESS_SIZE]);
 int address_base(const char *canonical, char out[ADDRESS_SIZE]);
 
 /*
- * domain_canonical: the domain part of the above alone. out has room for
- * ADDRESS_DOMAIN_MAX octets and a NUL. Returns 0 or -1.
+ * domain_canonical: the domain part of the above alone; a dot at its end is
+ * taken off. out has room for ADDRESS_DOMAIN_MAX octets and a NUL. Returns 0
+ * or -1.
  */
 int domain_canonical(
     const char *text, size_t length, char out[ADDRESS_DOMAIN_MAX + 1]);

@@ -5,8 +5,14 @@
 #include "smtpd-stoken/engine/session.h"
 #include "smtpd-stoken/engine/transfer.h"
 
+/*
+ * Milliseconds between the last session and our own end: a frontend that
+ * finds a session's end and ours together takes it for an accident.
+ */
+#define LAST_WORDS 300
+
 static int shutting_down;
-static struct event deadline_event;
+static struct event deadline_event, exit_event;
 
 int
 engine_is_shutting_down(void)
@@ -41,6 +47,16 @@ on_deadline(int fd, short what, void *context)
 	process_exit();
 }
 
+static void
+on_exit_time(int fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	(void)context;
+	if (session_count() == 0)
+		process_exit();
+}
+
 void
 engine_shutdown(uint32_t seconds)
 {
@@ -49,6 +65,7 @@ engine_shutdown(uint32_t seconds)
 	if (shutting_down)
 		return;
 	shutting_down = 1;
+	evtimer_set(&exit_event, on_exit_time, NULL);
 	evtimer_set(&deadline_event, on_deadline, NULL);
 	(void)evtimer_add(&deadline_event, &left);
 	sessions_each(say_goodbye, NULL);
@@ -58,6 +75,8 @@ engine_shutdown(uint32_t seconds)
 void
 engine_check_empty(void)
 {
+	struct timeval wait = {0, LAST_WORDS * 1000};
+
 	if (shutting_down && session_count() == 0)
-		process_exit();
+		(void)evtimer_add(&exit_event, &wait);
 }
