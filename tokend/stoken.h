@@ -8,7 +8,7 @@
  * The one message of SASL STOKEN: recipient NUL token (D-S15). Finds both in
  * `response`, or returns -1. Nothing else is checked.
  */
-int stoken_split(struct bytes response, struct bytes *recipient,
-    struct bytes *token);
+int stoken_split(
+    struct bytes response, struct bytes *recipient, struct bytes *token);
 
 #endif
