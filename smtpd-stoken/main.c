@@ -295,6 +295,8 @@ run(void)
 	if (!parent.self_test)
 		open_sockets();
 	arc4random_buf(parent.ticket_key, sizeof(parent.ticket_key));
+	/* What it forbids for good it forbids its children: logged there. */
+	sandbox_log_mode(parent.config->sandbox == SANDBOX_LOG);
 	if (pledge(PROMISES, NULL) == -1)
 		fatal("pledge");
 	children_start();

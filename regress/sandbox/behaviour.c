@@ -382,7 +382,9 @@ description(void)
 	(void)snprintf(
 	    expected, sizeof(expected), "Landlock ABI %d ", landlock_abi());
 	MUST(strstr(text, "seccomp") == text);
-	return landlock_abi() == 0 || strstr(text, expected) != NULL ? 0 : -1;
+	if (landlock_abi() == 0)
+		return strstr(text, "NO LANDLOCK") != NULL ? 0 : -1;
+	return strstr(text, expected) != NULL ? 0 : -1;
 }
 
 static int
@@ -406,7 +408,7 @@ static const struct {
     {"unveil: without rpath", RUNS, unveil_without_rpath, 0},
     {"unveil: getpw is exempt", RUNS, user_database, 2},
     {"unveil: getpw taken back", RUNS, user_database_taken_back, 2},
-    {"pledge: wide, then narrow", RUNS, wide_then_narrow, 2},
+    {"pledge: wide, then narrow", RUNS, wide_then_narrow, 0},
     {"pledge: children narrow further", RUNS, children_narrow_further, 0},
     {"pledge: what was taken back kills", KILLED, narrowed_kills, 0},
     {"pledge: a received directory", RUNS, received_directory, 2},

@@ -16,6 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <seccomp.h>
+
 #include "regress/sandbox/harness.h"
 
 #define NO_PLEDGE 255
@@ -23,7 +25,7 @@
 
 struct world world;
 static unsigned int passed, failed, skipped;
-static bool no_pledge;
+static bool no_pledge, no_landlock;
 
 static void
 remove_world(void)
@@ -67,6 +69,20 @@ make_listener(void)
 	world.port = ntohs(sin.sin_port);
 }
 
+/* A kernel without Landlock. */
+static void
+forget_landlock(void)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+
+	if (filter == NULL ||
+	    seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS),
+		SCMP_SYS(landlock_create_ruleset), 0) != 0 ||
+	    seccomp_load(filter) != 0)
+		errx(1, "seccomp");
+	seccomp_release(filter);
+}
+
 int
 harness_start(int argc, char *argv[])
 {
@@ -75,6 +91,10 @@ harness_start(int argc, char *argv[])
 
 	if (argc > 1 && strcmp(argv[1], "-n") == 0) {
 		no_pledge = true;
+		first = 2;
+	} else if (argc > 1 && strcmp(argv[1], "-l") == 0) {
+		no_landlock = true;
+		forget_landlock();
 		first = 2;
 	}
 	(void)setrlimit(RLIMIT_CORE, &no_core);
@@ -119,6 +139,8 @@ harness_skip(const char *format, ...)
 {
 	va_list ap;
 
+	if (no_landlock) /* on purpose: nothing is missing here */
+		return;
 	printf("SKIP ");
 	va_start(ap, format);
 	vprintf(format, ap);

@@ -28,7 +28,7 @@ extern struct world world;
 
 /*
  * Makes the world; -n means that no case pledges, so that those which must be
- * stopped fail. Returns the index of the first argument that is no option.
+ * stopped fail; -l that the kernel has no Landlock. Returns the index of the first argument that is no option.
  */
 int harness_start(int argc, char *argv[]);
 

@@ -82,11 +82,13 @@ if build matrix "matrix common files net process" ""; then
 	done < "$out/promises"
 	run matrix "$out/matrix" "$@"
 	run_as_nobody matrix "$out/matrix"
+	run "matrix (no Landlock)" "$out/matrix" -l
 	must_fail "$out/matrix" -n
 fi
 if build behaviour behaviour ""; then
 	run behaviour "$out/behaviour"
 	run_as_nobody behaviour "$out/behaviour"
+	run "behaviour (no Landlock)" "$out/behaviour" -l
 fi
 if build libraries libraries "$LIBS_TLS $LIBS_DB $LIBS_CRYPT"; then
 	run libraries "$out/libraries"
