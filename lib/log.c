@@ -17,11 +17,13 @@ static const char *log_name = "smtpd-stoken";
 static char log_ident[64];
 static int log_to_stderr = 1;
 static int log_is_verbose;
+static pid_t log_pid; /* asked once: log_init() is called after a fork */
 
 void
 log_init(const char *name, int debug, int verbose)
 {
 	log_name = name;
+	log_pid = 0;
 	log_to_stderr = debug;
 	log_is_verbose = verbose;
 	if (debug)
@@ -46,7 +48,9 @@ log_line(int priority, int error, const char *format, va_list ap)
 	int n;
 
 	if (log_to_stderr) {
-		n = snprintf(line, size, "%s[%ld]: ", log_name, (long)getpid());
+		if (log_pid == 0)
+			log_pid = getpid();
+		n = snprintf(line, size, "%s[%ld]: ", log_name, (long)log_pid);
 		length = n > 0 ? (size_t)n : 0;
 	}
 	n = vsnprintf(line + length, size - length, format, ap);

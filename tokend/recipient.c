@@ -166,22 +166,36 @@ token_check(
 	return -1;
 }
 
+/* Room for one more; it doubles, since addresses are long. */
+static int
+make_room(struct session *session)
+{
+	size_t room = session->recipient_room;
+	struct recipient *all;
+
+	if (session->recipient_count < room)
+		return 0;
+	room = room == 0 ? 1 : room * 2;
+	all = recallocarray(
+	    session->recipients, session->recipient_room, room, sizeof(*all));
+	if (all == NULL)
+		return -1;
+	session->recipients = all;
+	session->recipient_room = room;
+	return 0;
+}
+
 static struct recipient *
 recipient_new(struct session *session, const struct msg_rcpt_check *m)
 {
-	struct recipient *all, *recipient;
+	struct recipient *recipient;
 	uint64_t most = tokend.settings->limit_recipients;
 
 	if (most == 0 || most > RECIPIENTS_MAX)
 		most = RECIPIENTS_MAX;
-	if (session->recipient_count >= most)
+	if (session->recipient_count >= most || make_room(session) == -1)
 		return NULL;
-	all = recallocarray(session->recipients, session->recipient_count,
-	    session->recipient_count + 1, sizeof(*all));
-	if (all == NULL)
-		return NULL;
-	session->recipients = all;
-	recipient = &all[session->recipient_count++];
+	recipient = &session->recipients[session->recipient_count++];
 	recipient->index = m->recipient_index;
 	return recipient;
 }

@@ -96,9 +96,9 @@ recipients_drop(struct session *session)
 		free(recipient->mailboxes);
 	}
 	freezero(session->recipients,
-	    session->recipient_count * sizeof(*session->recipients));
+	    session->recipient_room * sizeof(*session->recipients));
 	session->recipients = NULL;
-	session->recipient_count = 0;
+	session->recipient_count = session->recipient_room = 0;
 	session->mailbox_count = 0;
 }
 

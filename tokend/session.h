@@ -67,6 +67,7 @@ struct session {
 	uint32_t transaction;
 	struct recipient *recipients;
 	size_t recipient_count;
+	size_t recipient_room; /* that recipients has space for */
 	size_t mailbox_count; /* of all of them */
 	struct flight *flight;
 };
