@@ -3,6 +3,7 @@
 what was answered 250 is there exactly once and whole, what was not is not.
 """
 import collections
+import itertools
 import re
 import threading
 import time
@@ -23,6 +24,7 @@ class Load:
         self.lock, self.stop_now = threading.Lock(), threading.Event()
         self.accepted, self.refused = {}, {}
         self.unknown, self.wrong = {}, []
+        self.numbers = itertools.count()
         self.threads = [threading.Thread(target=self.run, args=(n,))
                         for n in range(threads)]
 
@@ -38,36 +40,34 @@ class Load:
         assert not any(x.is_alive() for x in self.threads), "a client hangs"
 
     def run(self, number):
-        count = 0
         while not self.stop_now.is_set():
             try:
-                count = self.session(number, count)
+                self.session(number)
             except (OSError, client.Closed):
                 time.sleep(0.01)
             except Exception as error:
                 self.wrong.append(error)
                 return
 
-    def session(self, number, count):
-        """One connection with some messages; returns the next number."""
+    def session(self, number):
+        """One connection with some messages."""
         kind = ("smtps", "tls-require")[number % 2]
         with self.server.connect(kind, timeout=30) as c:
             if c.greeting.code != 220:
-                return count
+                return
             c.lhlo()
             if kind == "tls-require":
                 c.starttls()
                 c.lhlo()
             if c.token_login(self.local, self.token).code != 235:
-                return count
+                return
             for _ in range(5):
                 if self.stop_now.is_set():
                     break
-                count += 1
+                count = next(self.numbers)
                 if not self.message(c, "%d-%d" % (number, count),
                                     SIZES[count % len(SIZES)]):
                     break
-        return count
 
     def message(self, c, mark, size):
         """Sends one message; its fate is unknown from the dot on."""

@@ -57,7 +57,7 @@ def test_lmtpd_call_fails(own, call, error):
     for status in sum(statuses, []):
         assert status == "250 2.1.12" or status[0] == "4", statuses
     injected = "INJECTED" in (server.dir / "strace").read_text()
-    if injected and call in ("fsync", "linkat"):
+    if injected and call in ("fsync", "linkat") and error != "EMLINK":
         assert delivered < 12, "errors of %s are not looked at" % call
     assert len(server.all_mail()) == 1 + delivered
     assert send(server, [ALICE, BOB]) == ["250 2.1.12"] * 2

@@ -27,7 +27,7 @@ def test_kill_one_role(own, role):
         load.wait(20)
         for _ in range(KILLS):
             victims = server.pids(role)
-            os.kill(victims[-1], signal.SIGKILL)
+            server.kill_one(victims[-1])
             server.accept_new_family()
             load.wait(15)
     found = load.verify()
@@ -65,7 +65,7 @@ def test_other_sessions_go_on(own, role):
     """Sessions that the dead process did not carry notice nothing."""
     server = own()
     sessions = [server.login(ALICE) for _ in range(12)]
-    os.kill(server.pids(role)[0], signal.SIGKILL)
+    server.kill_one(server.pids(role)[0])
     server.accept_new_family()
     alive = 0
     for c in sessions:
@@ -92,7 +92,7 @@ def test_tokend_away(own):
     seen = set()
     for _ in range(6):
         with server.login(ALICE) as owner, server.hello("LHLO") as c:
-            os.kill(server.pids("tokend")[0], signal.SIGKILL)
+            server.kill_one(server.pids("tokend")[0])
             reply = owner.cmd("GENSTOKEN PERM x@b.example")
             seen.add(("GENSTOKEN", reply.status))
             seen.add(("AUTH", c.token_login(ALICE, token).status))
@@ -118,7 +118,7 @@ def test_revocation_and_kill(own):
             c.send("REVSTOKEN friend@b.example %s\r\n" % ALICE)
             if number % 2:
                 time.sleep(0.001 * number)
-            os.kill(server.pids("tokend")[0], signal.SIGKILL)
+            server.kill_one(server.pids("tokend")[0])
             try:
                 answer = c.reply().code
             except Closed:
@@ -148,7 +148,7 @@ def test_minted_tokens_survive(own):
             reply, = c.data("Subject: x\r\n\r\n")
             assert reply.status == "250 2.1.13"
             minted.append((remote, reply.text.split()[1]))
-        os.kill(server.pids("tokend")[0], signal.SIGKILL)
+        server.kill_one(server.pids("tokend")[0])
         server.accept_new_family()
     for remote, token in minted:
         assert server.permanent(remote, ALICE) == token
@@ -164,7 +164,7 @@ def test_back_off(own):
         while not server.pids("lmtpd"):
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        os.kill(server.pids("lmtpd")[0], signal.SIGKILL)
+        server.kill_one(server.pids("lmtpd")[0])
         time.sleep(0.05)
     with server.login(ALICE) as c:
         c.want("NOOP", "250 2.0.0")

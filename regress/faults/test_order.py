@@ -56,8 +56,15 @@ def check_order(calls, delivery, mark, mailroot):
     where = directory_of(link)
     durable = [x for x in calls if x.name in FLUSH and x.result == "0" and
                link.end < x.begin and x.end < reply and
-               path_of(x).rstrip("/").endswith(where)]
+               covers(x, where)]
     assert durable, "no flush of %s before the reply" % where
+
+
+def covers(flush, directory):
+    """fsync of the directory, or syncfs of the file system it is in."""
+    path = path_of(flush).rstrip("/")
+    return path == directory or (
+        flush.name == "syncfs" and directory.startswith(path + "/"))
 
 
 def same_file(one, other):

@@ -49,7 +49,7 @@ def imposter():
 def scene(liar):
     """Files that a process needs, and programs that `nobody` may run."""
     one = module.Server()
-    (one.dir / "db").mkdir()
+    (one.dir / "db").mkdir(mode=0o700)
     shutil.copy(liar, one.dir / "liar")
     one.own()
     yield one

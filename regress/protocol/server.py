@@ -290,6 +290,12 @@ class Server:
             raise AssertionError("processes changed: %r, were %r\n%s" % (
                 now, was, self.log_tail()))
 
+    def kill_one(self, pid):
+        """kill -9 of one process; returns when it is gone."""
+        os.kill(pid, signal.SIGKILL)
+        while pid in self.roles():
+            time.sleep(0.001)
+
     def accept_new_family(self, seconds=15):
         """After a role was killed on purpose: wait until all are back."""
         want = sorted(self.family.values())
