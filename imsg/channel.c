@@ -448,17 +448,19 @@ int
 channel_receive_within(struct channel *c, int milliseconds)
 {
 	int64_t until = milliseconds_now() + milliseconds, left;
-	int n;
+	int n, paused = c->paused;
 
 	if (c->end != 0 || c->busy)
 		return -1;
+	c->paused = 0;
 	while ((n = channel_dispatch(c, 1)) == 0) {
 		if ((left = until - milliseconds_now()) < 0 ||
 		    wait_for(c->buf.fd, POLLIN, (int)left) == -1)
-			return 0;
+			break;
 		if ((n = imsgbuf_read(&c->buf)) != 1)
-			return n;
+			break;
 	}
+	c->paused = paused;
 	if (n == 1)
 		event_active(&c->again, EV_READ, 1);
 	return n;

@@ -224,8 +224,23 @@ on_peer(struct channel *c, const union message *m, int fd)
 	if ((c = channel_open(fd, &set)) == NULL)
 		fatal("channel to %s", role_name(row->role));
 	peers[p->role][p->instance] = c;
+	/* A running peer of a replacement does not wait for its set-up. */
+	if (!is_ready)
+		channel_pause(c);
 	if (self->peer_new != NULL)
 		self->peer_new(c);
+}
+
+/* What they said meanwhile is heard now. */
+static void
+resume_peers(void)
+{
+	size_t role, instance;
+
+	for (role = 0; role < ROLE_COUNT; role++)
+		for (instance = 0; instance < peer_counts[role]; instance++)
+			if (peers[role][instance] != NULL)
+				channel_resume(peers[role][instance]);
 }
 
 static void
@@ -269,6 +284,8 @@ on_commit(struct channel *c, const union message *m, int fd)
 	}
 	is_ready = 1;
 	channel_set_phase(PHASE_RUNNING);
+	if (first)
+		resume_peers();
 }
 
 static void

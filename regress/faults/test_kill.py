@@ -80,13 +80,14 @@ def test_other_sessions_go_on(own, role):
         assert c.rcpt(BOB).status in ("250 2.1.5", "451 4.3.0")
         alive += 1
         c.close()
-    assert alive >= (12 if role == "lmtpd" else 1)
+    # Which frontend took a connection is chance; engines take turns.
+    assert alive >= {"lmtpd": 12, "engine": 1, "frontend": 0}[role]
 
 
 @clauses("F-37", "S1-39")
 @pytest.mark.restarts
 def test_tokend_away(own):
-    """454 4.7.0 for AUTH, 451 4.5.0 for GENSTOKEN; then all is well again."""
+    """454 4.7.0 for AUTH; who was logged in is sent away with 421."""
     server = own()
     token = server.permanent()
     seen = set()
@@ -98,10 +99,10 @@ def test_tokend_away(own):
             seen.add(("AUTH", c.token_login(ALICE, token).status))
             server.accept_new_family()
     allowed = {("GENSTOKEN", "250 2.1.11"), ("GENSTOKEN", "451 4.5.0"),
-               ("GENSTOKEN", "421 4.3.2"), ("AUTH", "235 2.7.0"),
+               ("GENSTOKEN", "421 4.3.0"), ("AUTH", "235 2.7.0"),
                ("AUTH", "454 4.7.0")}
     assert seen <= allowed, seen
-    assert ("AUTH", "454 4.7.0") in seen or ("GENSTOKEN", "451 4.5.0") in seen
+    assert ("AUTH", "454 4.7.0") in seen
     server.token_session(ALICE, token).quit()
     with server.login(ALICE) as c:
         assert c.cmd("GENSTOKEN PERM x@b.example").status == "250 2.1.11"
