@@ -240,7 +240,7 @@ test_facts(void **state)
 	assert_true(tls_hook_established(pair.server_ssl));
 	tls_hook_facts(pair.server_ssl, &facts);
 	assert_string_equal(facts.version, "TLSv1.3");
-	assert_string_equal(facts.cipher, "TLS_AES_256_GCM_SHA384");
+	assert_string_equal(facts.cipher, "TLS_AES_128_GCM_SHA256");
 	assert_string_equal(facts.group, "x25519");
 	assert_int_equal(facts.exporter_length, 32);
 	assert_int_equal(

