@@ -77,6 +77,14 @@ void message_free(struct message_file *);
 void deliver(const struct deliver_settings *, struct message_files *);
 
 /*
+ * Looks for a delivery that a worker which died may have made. OK when it is
+ * there and durable; the mailbox is not made if it is missing.
+ */
+enum delivery_result
+deliver_look(const struct deliver_settings *, const void *mailbox,
+    size_t mailbox_length, const void *delivery, size_t delivery_length);
+
+/*
  * The ticket of a recipient, checked now: 1, or 0 and its result is set and
  * logged.
  */

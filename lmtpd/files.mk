@@ -3,6 +3,7 @@ LMTPD_OBJS = \
 	lmtpd/deliver.o \
 	lmtpd/flush.o \
 	lmtpd/lmtpd.o \
+	lmtpd/look.o \
 	lmtpd/maildir.o \
 	lmtpd/message.o \
 	lmtpd/root.o \

@@ -181,6 +181,20 @@ on_deliver(struct channel *c, const union message *m, int fd)
 }
 
 static void
+on_look(struct channel *c, const union message *m, int fd)
+{
+	const struct msg_delivery_look *l = &m->delivery_look;
+	union message answer = {
+	    .delivery_seen = {.look = l->look, .nth = l->nth}};
+
+	(void)fd;
+	answer.delivery_seen.result =
+	    (uint8_t)deliver_look(&set, l->mailbox.data, l->mailbox.length,
+		l->delivery.data, l->delivery.length);
+	(void)channel_send(c, MSG_DELIVERY_SEEN, &answer, -1);
+}
+
+static void
 answer(struct message_file *message)
 {
 	uint8_t results[DELIVER_RECIPIENTS];
@@ -289,6 +303,7 @@ static const struct channel_handler engine_handlers[] = {
     {MSG_FILE_DISCARD, on_discard},
     {MSG_DELIVER_RECIPIENT, on_recipient},
     {MSG_DELIVER, on_deliver},
+    {MSG_DELIVERY_LOOK, on_look},
     {0, NULL},
 };
 

@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 #include <sys/time.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -195,6 +196,36 @@ maildir_open(struct maildir *box, int root, const struct mailbox_path *path)
 	return 0;
 }
 
+int
+maildir_find(struct maildir *box, int root, const struct mailbox_path *path)
+{
+	struct stat st;
+	int fd = root;
+
+	*box = (struct maildir) {.new_fd = -1};
+	for (size_t i = 0; i < path->count; i++) {
+		fd = open_directory(fd, path->component[i], &st);
+		if (fd == -1)
+			return give_up(box);
+		box->above[box->above_count++] = fd;
+	}
+	if ((box->new_fd = open_directory(fd, "new", &st)) == -1)
+		return give_up(box);
+	return 0;
+}
+
+int
+maildir_flush(const struct maildir *box, int root)
+{
+	if (fsync(box->new_fd) == -1)
+		return -1;
+	for (size_t i = 0; i < box->above_count; i++) {
+		if (fsync(box->above[i]) == -1)
+			return -1;
+	}
+	return box->above_count > 0 ? fsync(root) : 0;
+}
+
 void
 maildir_settle(struct maildir *box, int durable)
 {
@@ -243,7 +274,6 @@ maildir_name(
 
 	if (pid == 0)
 		pid = getpid();
-
 	if (gettimeofday(&now, NULL) == -1)
 		now = (struct timeval) {0};
 	(void)snprintf(name, MAILDIR_NAME,
@@ -391,4 +421,46 @@ void
 maildir_remove(const struct maildir *box, const char *name)
 {
 	(void)unlinkat(box->new_fd, name, 0);
+}
+
+/* Looks through a directory, and closes it. */
+static int
+directory_has(int fd, const char *part)
+{
+	struct dirent *entry;
+	DIR *directory = fdopendir(fd);
+	int found = 0, error;
+
+	if (directory == NULL) {
+		error = errno;
+		(void)close(fd);
+		errno = error;
+		return -1;
+	}
+	while (!found && (entry = readdir(directory)) != NULL)
+		found = strstr(entry->d_name, part) != NULL;
+	if (found && fsync(fd) == -1)
+		found = -1;
+	error = errno;
+	(void)closedir(directory);
+	errno = error;
+	return found;
+}
+
+int
+maildir_has(const struct maildir *box, const char *id)
+{
+	static const char *const places[] = {".", "../cur"};
+	char part[MAILDIR_NAME];
+	int fd, found = 0;
+
+	(void)snprintf(part, sizeof(part), "_%.64s.", id);
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		fd = openat(box->new_fd, places[i], DIRECTORY);
+		if (fd == -1 || (found = directory_has(fd, part)) == -1)
+			return -1;
+		if (found)
+			break;
+	}
+	return found;
 }

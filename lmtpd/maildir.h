@@ -39,6 +39,15 @@ struct maildir {
  */
 int maildir_open(struct maildir *, int root, const struct mailbox_path *);
 
+/* The same, but nothing is made and nothing remembered. */
+int maildir_find(struct maildir *, int root, const struct mailbox_path *);
+
+/*
+ * Makes new/, and what may have been made above it, durable, one by one. For
+ * a single delivery; see flush.h for many. Returns 0, or -1 with errno.
+ */
+int maildir_flush(const struct maildir *, int root);
+
 /*
  * All of it, `above` too, is durable, or is not. The next maildir_open() of
  * a settled one is one look whether the path still leads to the same new/.
@@ -77,6 +86,13 @@ int maildir_show(const struct maildir *, const char *name);
 
 /* Removes the file from tmp/ instead. */
 void maildir_discard(const struct maildir *, const char *name);
+
+/*
+ * Is a message of this delivery id in new/ or, read since, in cur/? Makes the
+ * directory that it is in durable. Returns 1, 0 when there is none, or -1
+ * with errno.
+ */
+int maildir_has(const struct maildir *, const char *id);
 
 /* Takes it back, as far as that can be done. */
 void maildir_remove(const struct maildir *, const char *name);

@@ -39,19 +39,6 @@ become(const struct passwd *pw)
 	return 0;
 }
 
-/* The directory, and what may have been made above it. */
-static int
-flush_directories(const struct deliver_settings *set, struct maildir *maildir)
-{
-	if (fsync(maildir->new_fd) == -1)
-		return -1;
-	for (size_t i = 0; i < maildir->above_count; i++) {
-		if (fsync(maildir->above[i]) == -1)
-			return -1;
-	}
-	return maildir->above_count > 0 ? fsync(set->root) : 0;
-}
-
 static void
 deliver_as_user(const struct deliver_settings *set,
     const struct message_file *message, struct recipient *to, int in)
@@ -74,7 +61,7 @@ deliver_as_user(const struct deliver_settings *set,
 		maildir_discard(&maildir, name);
 	else if (maildir_show(&maildir, name) == -1)
 		deliver_failed(to, "rename", errno);
-	else if (flush_directories(set, &maildir) == -1) {
+	else if (maildir_flush(&maildir, set->root) == -1) {
 		deliver_failed(to, "fsync of the directory", errno);
 		maildir_remove(&maildir, name);
 	}

@@ -254,6 +254,22 @@ on_deliver(struct channel *c, const union message *m, int fd)
 	channel_send(c, MSG_DELIVERED, &answer, -1);
 }
 
+/* Finds what `looks_find` says. */
+static uint8_t looks_find;
+static unsigned int looks;
+
+static void
+on_look(struct channel *c, const union message *m, int fd)
+{
+	union message answer = {.delivery_seen = {.look = m->delivery_look.look,
+				    .nth = m->delivery_look.nth,
+				    .result = looks_find}};
+
+	(void)fd;
+	looks++;
+	channel_send(c, MSG_DELIVERY_SEEN, &answer, -1);
+}
+
 static const struct channel_handler of_parent[] = {
     {MSG_SETUP_READY, on_ready}, {MSG_COMPLAINT, on_complaint}, {0, NULL}};
 static const struct channel_handler of_frontend[] = {
@@ -265,7 +281,7 @@ static const struct channel_handler of_tokend[] = {
     {MSG_COMMIT_END, on_commit_end}, {0, NULL}};
 static const struct channel_handler of_lmtpd[] = {{MSG_FILE_OPEN, on_file_open},
     {MSG_FILE_DISCARD, on_discard}, {MSG_DELIVER_RECIPIENT, on_mailbox},
-    {MSG_DELIVER, on_deliver}, {0, NULL}};
+    {MSG_DELIVER, on_deliver}, {MSG_DELIVERY_LOOK, on_look}, {0, NULL}};
 
 static struct channel *
 open_channel(enum role role, const struct channel_handler *handlers, int fd)
@@ -664,13 +680,17 @@ lmtpd_dies(void **state)
 	send_text(writing, LOGIN MAIL RCPT "DATA\r\na\r\n");
 	expect(writing, "354 ");
 	channel_close(lmtpd);
-	expect(delivering, "451 4.3.0 ");
-	assert_int_equal(last_results[0], 0);
 	send_text(writing, "b\r\n.\r\n");
 	expect(writing, "451 4.3.0 <bob@a.example> ");
 	send_text(writing, MAIL RCPT "DATA\r\n");
 	expect(writing, "451 4.3.0 ");
+	/* The next one looks for what the dead one had, and finds nothing. */
+	looks = 0;
+	looks_find = DELIVERY_FAILED;
 	lmtpd = give_peer(ROLE_LMTPD, of_lmtpd);
+	expect(delivering, "451 4.3.0 ");
+	assert_int_equal(looks, 1);
+	assert_int_equal(last_results[0], 0);
 	silent_deliver = 0;
 	turn();
 	send_text(writing, "DATA\r\n.\r\n");
@@ -680,6 +700,27 @@ lmtpd_dies(void **state)
 	expect(writing, "250 2.1.13 ");
 	close(delivering);
 	close(writing);
+}
+
+/* It died behind the link, before its answer: that was a delivery. */
+static void
+lmtpd_dies_too_late(void **state)
+{
+	int fd = client();
+
+	(void)state;
+	silent_deliver = 1;
+	send_text(fd, LOGIN MAIL RCPT "DATA\r\n.\r\n");
+	expect(fd, "354 ");
+	looks_find = DELIVERY_OK;
+	channel_close(lmtpd);
+	lmtpd = give_peer(ROLE_LMTPD, of_lmtpd);
+	expect(fd, "250 2.1.13 ");
+	assert_int_equal(last_results[0], 1);
+	silent_deliver = 0;
+	send_text(fd, MAIL RCPT "DATA\r\n.\r\n");
+	expect(fd, "250 2.1.13 ");
+	close(fd);
 }
 
 static void
@@ -755,6 +796,7 @@ main(void)
 	    ENGINE_TEST(upgrades),
 	    ENGINE_TEST(tokend_dies),
 	    ENGINE_TEST(lmtpd_dies),
+	    ENGINE_TEST(lmtpd_dies_too_late),
 	    ENGINE_TEST(frontend_dies),
 	    ENGINE_TEST(client_leaves_while_delivering),
 	    ENGINE_TEST(shuts_down),

@@ -78,10 +78,23 @@ on_delivered(struct channel *c, const union message *m, int fd)
 	memcpy(results, m->delivered.results.data, result_count);
 }
 
+static uint8_t seen;
+
+static void
+on_seen(struct channel *c, const union message *m, int fd)
+{
+	(void)c;
+	(void)fd;
+	assert_int_equal(m->delivery_seen.look, 5);
+	assert_int_equal(m->delivery_seen.nth, 2);
+	seen = m->delivery_seen.result;
+}
+
 static const struct channel_handler parent_handlers[] = {
     {MSG_SETUP_READY, on_ready}, {MSG_COMPLAINT, on_complaint}, {0, NULL}};
 static const struct channel_handler engine_handlers[] = {
-    {MSG_FILE_OPENED, on_opened}, {MSG_DELIVERED, on_delivered}, {0, NULL}};
+    {MSG_FILE_OPENED, on_opened}, {MSG_DELIVERED, on_delivered},
+    {MSG_DELIVERY_SEEN, on_seen}, {0, NULL}};
 
 static void
 on_gone(struct channel *c, enum channel_end end, const char *why)
@@ -324,6 +337,54 @@ discards(void **state)
 	assert_int_equal(opened, DELIVERY_OK);
 }
 
+static uint8_t
+look(const char *mailbox, const char *delivery)
+{
+	union message m = {.delivery_look = {.look = 5,
+			       .nth = 2,
+			       .mailbox = bytes_text(mailbox),
+			       .delivery = bytes_text(delivery)}};
+
+	seen = 0;
+	send_engine(MSG_DELIVERY_LOOK, &m);
+	while (seen == 0)
+		assert_int_equal(channel_receive_one(engine), 1);
+	return seen;
+}
+
+/* What a worker that died has done is found, also when it was read since. */
+static void
+looks_for_deliveries(void **state)
+{
+	uint64_t expires = ticket_clock() + TICKET_LIFE;
+	char command[256];
+
+	(void)state;
+	open_file(1);
+	assert_int_equal(write(opened_fd, "x", 1), 1);
+	send_recipient(1, "alice@a.example", expires);
+	send_deliver(1, 1, expires, 1);
+	wait_for_results(1);
+	assert_int_equal(results[0], DELIVERY_OK);
+	assert_int_equal(look("alice@a.example", "Mid1-1"), DELIVERY_OK);
+	assert_int_equal(look("alice@a.example", "Mid1"), DELIVERY_FAILED);
+	assert_int_equal(look("alice@a.example", "Mid1-2"), DELIVERY_FAILED);
+	(void)snprintf(command, sizeof(command),
+	    "cd %s/a.example/alice && for m in new/*; do"
+	    " mv $m cur/${m#new/}:2,S; done",
+	    top);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(look("alice@a.example", "Mid1-1"), DELIVERY_OK);
+	/* To look makes nothing. */
+	assert_int_equal(look("bob@a.example", "Mid1-1"), DELIVERY_PERMISSION);
+	assert_int_equal(count_new("bob"), 0);
+	(void)snprintf(
+	    command, sizeof(command), "test -e %s/a.example/bob", top);
+	assert_int_not_equal(system(command), 0);
+	assert_int_equal(look("../x@a.example", "Mid1"), DELIVERY_NO_MAILBOX);
+	assert_int_equal(look("alice@a.example", ""), DELIVERY_NO_MAILBOX);
+}
+
 static void
 many_files_are_bounded(void **state)
 {
@@ -369,6 +430,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(delivers),
 	    TEST(discards),
+	    TEST(looks_for_deliveries),
 	    TEST(many_files_are_bounded),
 	    TEST(nonsense_is_reported),
 	};

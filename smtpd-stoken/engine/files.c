@@ -10,6 +10,7 @@
 #include "lib/log.h"
 #include "lib/process.h"
 #include "smtpd-stoken/engine/files.h"
+#include "smtpd-stoken/engine/looks.h"
 #include "smtpd-stoken/engine/session.h"
 #include "smtpd-stoken/engine/transfer.h"
 
@@ -230,17 +231,30 @@ on_delivered(struct channel *c, const union message *m, int fd)
 	transfer_delivered(file->transfer, m->delivered.results);
 }
 
-const struct channel_handler file_handlers[] = {
-    {MSG_FILE_OPENED, on_opened}, {MSG_DELIVERED, on_delivered}, {0, NULL}};
+const struct channel_handler file_handlers[] = {{MSG_FILE_OPENED, on_opened},
+    {MSG_DELIVERED, on_delivered}, {MSG_DELIVERY_SEEN, looks_seen}, {0, NULL}};
 
 void
 files_worker_new(struct channel *c)
 {
-	struct worker *worker = &workers[channel_instance(c) % WORKERS];
+	uint8_t instance = channel_instance(c);
+	struct worker *worker = &workers[instance % WORKERS];
 
+	/* The new one may come before the end of the old one is seen. */
+	if (worker->channel != NULL)
+		files_worker_gone(instance);
 	worker->channel = c;
 	worker->spare_count = worker->asked = worker->busy = 0;
 	TAILQ_INIT(&worker->spare);
+	looks_worker_new(c);
+}
+
+struct channel *
+files_any_worker(void)
+{
+	struct worker *worker = choose(0);
+
+	return worker != NULL ? worker->channel : NULL;
 }
 
 int
@@ -292,6 +306,7 @@ files_worker_gone(uint8_t instance)
 		if (transfer != NULL)
 			transfer_file_gone(transfer);
 	}
+	looks_worker_gone(instance);
 	serve_waiting();
 }
 

@@ -52,6 +52,8 @@ enum smtp_verdict file_flush(struct file *);
 void file_discard(struct file *);
 void file_free(struct file *);
 
+/* The channel to the least busy worker, NULL when all are away. */
+struct channel *files_any_worker(void);
 /* The channel to the file's worker, NULL when it is away. */
 struct channel *file_worker(const struct file *);
 /* What DELIVERED and FILE_OPENED say, in the session's words. */

@@ -6,6 +6,7 @@
 #include "imsg/channel.h"
 #include "lib/log.h"
 #include "lib/process.h"
+#include "smtpd-stoken/engine/looks.h"
 #include "smtpd-stoken/engine/tokend.h"
 #include "smtpd-stoken/engine/transfer.h"
 
@@ -32,6 +33,7 @@ release(struct transfer *t)
 	t->session->transfer = NULL;
 	free(t->verdicts);
 	free(t->mailbox_counts);
+	free(t->seen);
 	free(t);
 }
 
@@ -228,24 +230,48 @@ transfer_finish(struct session *s, uint64_t size)
 		fail(t, SMTP_TEMPORARY);
 }
 
-/* One mailbox for lmtpd. The first has the recipient's delivery id. */
+/* The first mailbox of a recipient has the recipient's delivery id. */
+int
+transfer_each_mailbox(struct transfer *t, transfer_mailbox *give, void *context)
+{
+	struct session *s = t->session;
+	struct bytes rest, mailbox;
+	char id[DELIVERY_ID_SIZE];
+	size_t nth;
+	int more;
+
+	for (size_t i = 0; i < t->count; i++) {
+		if (t->verdicts[i] != SMTP_OK)
+			continue;
+		rest = bytes_of(s->grants[i].mailboxes, s->grants[i].length);
+		for (nth = 0; (more = list_next(&rest, &mailbox)) == 1; nth++) {
+			snprintf(id, sizeof(id),
+			    nth == 0 ? "%s-%zu" : "%s-%zu-%zu", t->id, i + 1,
+			    nth + 1);
+			if (give(t, i, nth, mailbox, id, context) == -1)
+				return -1;
+		}
+		if (more == -1 || nth == 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* One mailbox for lmtpd, with the next ticket. */
 static int
 send_mailbox(struct transfer *t, size_t recipient, size_t nth,
-    struct bytes mailbox, struct bytes *tickets)
+    struct bytes mailbox, const char *delivery, void *context)
 {
-	char id[DELIVERY_ID_SIZE];
+	struct bytes *tickets = context;
 	union message m;
 
 	if (tickets->length < TICKET_LENGTH)
 		return -1;
-	if (nth == 0)
-		snprintf(id, sizeof(id), "%s-%zu", t->id, recipient + 1);
-	else
-		snprintf(id, sizeof(id), "%s-%zu-%zu", t->id, recipient + 1,
-		    nth + 1);
+	t->mailbox_counts[recipient] = nth + 1;
+	t->mailboxes++;
 	m.deliver_recipient.file = t->file->id;
 	m.deliver_recipient.mailbox = mailbox;
-	m.deliver_recipient.delivery = bytes_text(id);
+	m.deliver_recipient.delivery = bytes_text(delivery);
 	m.deliver_recipient.ticket = bytes_of(tickets->data, TICKET_LENGTH);
 	tickets->data += TICKET_LENGTH;
 	tickets->length -= TICKET_LENGTH;
@@ -257,25 +283,8 @@ send_mailbox(struct transfer *t, size_t recipient, size_t nth,
 static int
 send_mailboxes(struct transfer *t, struct bytes tickets)
 {
-	struct session *s = t->session;
-	struct bytes rest, mailbox;
-	size_t i;
-	int more;
-
-	for (i = 0; i < t->count; i++) {
-		if (t->verdicts[i] != SMTP_OK)
-			continue;
-		rest = bytes_of(s->grants[i].mailboxes, s->grants[i].length);
-		while ((more = list_next(&rest, &mailbox)) == 1) {
-			if (send_mailbox(t, i, t->mailbox_counts[i], mailbox,
-				&tickets) == -1)
-				return -1;
-			t->mailbox_counts[i]++;
-			t->mailboxes++;
-		}
-		if (more == -1 || t->mailbox_counts[i] == 0)
-			return -1;
-	}
+	if (transfer_each_mailbox(t, send_mailbox, &tickets) == -1)
+		return -1;
 	return tickets.length == 0 ? 0 : -1;
 }
 
@@ -353,7 +362,8 @@ transfer_delivered(struct transfer *t, struct bytes results)
 				t->verdicts[i] = (uint8_t)verdict;
 		}
 	}
-	file_free(t->file);
+	if (t->file != NULL)
+		file_free(t->file);
 	t->file = NULL;
 	end(t);
 	session_continue(s);
@@ -387,7 +397,10 @@ transfer_tokend_gone(struct session *s)
 		conclude(t, bytes_of(NULL, 0));
 }
 
-/* The file's lmtpd is gone: never 250 for what it may not have stored. */
+/*
+ * The file's lmtpd is gone: never 250 for what it may not have stored. What
+ * was in its hands may be in the mailboxes though; another one looks there.
+ */
 void
 transfer_file_gone(struct transfer *t)
 {
@@ -397,8 +410,8 @@ transfer_file_gone(struct transfer *t)
 	if (t->stage == TRANSFER_WRITING)
 		smtp_message_lost(s->smtp, SMTP_TEMPORARY);
 	else if (t->stage == TRANSFER_DELIVERING) {
-		memset(t->verdicts, SMTP_TEMPORARY, t->count);
-		end(t);
+		looks_begin(t);
+		return;
 	} else if (t->stage == TRANSFER_COMMITTING)
 		return; /* transfer_granted() finds no file */
 	session_continue(s);

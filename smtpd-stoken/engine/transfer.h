@@ -15,12 +15,13 @@ enum transfer_stage {
 	TRANSFER_WRITING,
 	TRANSFER_COMMITTING, /* tokend looks at every recipient again */
 	TRANSFER_DELIVERING, /* lmtpd makes it durable */
+	TRANSFER_LOOKING, /* that lmtpd died: did it? */
 	TRANSFER_ENDING /* tokend stores what comes of it */
 };
 
 /* A message on its way from DATA to its replies. */
 struct transfer {
-	TAILQ_ENTRY(transfer) waiting; /* for a file */
+	TAILQ_ENTRY(transfer) waiting; /* for a file, or for looks */
 	struct session *session;
 	struct file *file; /* NULL when it is gone */
 	enum transfer_stage stage;
@@ -31,6 +32,10 @@ struct transfer {
 	uint8_t *verdicts; /* enum smtp_verdict of each */
 	size_t *mailbox_counts; /* of each */
 	size_t mailboxes; /* in all */
+	uint64_t look; /* its number while it is looked for */
+	size_t looks_sent;
+	int look_worker; /* who was asked, -1: nobody yet */
+	uint8_t *seen; /* enum delivery_result of each mailbox, 0: none yet */
 	char id[MESSAGE_ID_LENGTH + 1];
 };
 
@@ -50,5 +55,15 @@ void transfer_delivered(struct transfer *, struct bytes results);
 void transfer_ended(struct session *, struct bytes tokens);
 void transfer_tokend_gone(struct session *);
 void transfer_file_gone(struct transfer *);
+
+/*
+ * Calls `give` with each mailbox of the recipients whose verdict is SMTP_OK,
+ * in order, with its delivery id. Returns 0, or -1 when `give` does or the
+ * grants are malformed.
+ */
+typedef int transfer_mailbox(struct transfer *, size_t recipient, size_t nth,
+    struct bytes mailbox, const char *delivery, void *context);
+int
+transfer_each_mailbox(struct transfer *, transfer_mailbox *give, void *context);
 
 #endif
