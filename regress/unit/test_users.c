@@ -33,7 +33,7 @@ reads_the_form_of_dovecot(void **state)
 {
 	static const char text[] =
 	    "# users\n\nalice@a.example:" SCRAM "\n"
-	    "Bob@A.Example.:" BLF ":1000:1000::/home/bob::extra=1\r\n"
+	    "Bob@A.Example:" BLF ":1000:1000::/home/bob::extra=1\r\n"
 	    "carol:" SHA512 ":::::\n"
 	    "dave@b.example:{crypt}$1$x$y";
 	char *path = new_file(text);
