@@ -178,6 +178,17 @@ files_cancel(struct transfer *transfer)
 	TAILQ_REMOVE(&waiting, transfer, waiting);
 }
 
+/* It came without its descriptor: no slot was free here, for the moment. */
+static enum smtp_verdict
+give_back(struct channel *c, const struct file *file)
+{
+	union message m = {.file_discard = {.file = file->id}};
+
+	log_warnx("a file is given back: too many open descriptors");
+	(void)channel_send(c, MSG_FILE_DISCARD, &m, -1);
+	return SMTP_TEMPORARY;
+}
+
 static void
 on_opened(struct channel *c, const union message *m, int fd)
 {
@@ -189,7 +200,7 @@ on_opened(struct channel *c, const union message *m, int fd)
 
 	if (file == NULL || file->fd != -1 ||
 	    file->worker != channel_instance(c) ||
-	    (fd == -1) != (verdict != SMTP_OK)) {
+	    (fd != -1 && verdict != SMTP_OK)) {
 		if (fd != -1)
 			close(fd);
 		process_complain(c, "FILE_OPENED that was not asked for");
@@ -198,6 +209,8 @@ on_opened(struct channel *c, const union message *m, int fd)
 	worker = &workers[file->worker];
 	worker->asked--;
 	file->fd = fd;
+	if (fd == -1 && verdict == SMTP_OK)
+		verdict = give_back(c, file);
 	if (transfer != NULL) {
 		TAILQ_REMOVE(&waiting, transfer, waiting);
 		s = transfer->session;
