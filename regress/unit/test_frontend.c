@@ -54,6 +54,7 @@ static int ports[3]; /* smtps, tls-require, trusted */
 static int listeners[2];
 
 static int reload_wanted; /* while a client runs */
+static int complaints; /* of frontend, about tokend-sign */
 
 /* What the engine knows of the last session, for the tests to look at. */
 static struct {
@@ -222,8 +223,9 @@ static void
 on_complaint(struct channel *c, const union message *m, int fd)
 {
 	(void)c;
-	(void)m;
 	(void)fd;
+	if (m->complaint.role == ROLE_SIGN)
+		complaints++;
 }
 
 static const struct channel_handler parent_handlers[] = {
@@ -927,22 +929,61 @@ client_refused(const void *arg)
 	return tls_handshake(tls) == -1 ? 0 : 1;
 }
 
+/* Stopped: handshakes fail, sessions go on, the parent hears of it. */
+static int
+client_impatient(const void *arg)
+{
+	struct tls *tls;
+	int i;
+
+	(void)arg;
+	for (i = 0; i < 3; i++) {
+		tls = tls_over(dial(0), "a.example", "secure");
+		if (tls_handshake(tls) != -1)
+			return 89;
+		tls_free(tls);
+		usleep(1100000);
+	}
+	return 0;
+}
+
 static void
-test_signer_dies(void **state)
+replace_signer(void)
 {
 	size_t i;
 
-	(void)state;
-	kill(sign.pid, SIGKILL);
-	(void)waitpid(sign.pid, NULL, 0);
-	assert_int_equal(run_client(client_refused, NULL), 0);
-	channel_close(sign.channel);
 	start(&sign, ROLE_SIGN, "out/libexec/smtpd-stoken/tokend-sign");
 	for (i = 0; i < NAMES; i++)
 		give(&sign, MSG_SETUP_KEY, names[i], key_file(keys[i], NULL));
 	commit(&sign);
 	assert_int_equal(sign.ready, 1);
 	join_signer();
+}
+
+static void
+test_signer_stops(void **state)
+{
+	(void)state;
+	complaints = 0;
+	kill(sign.pid, SIGSTOP);
+	assert_int_equal(run_client(client_impatient, NULL), 0);
+	assert_int_equal(complaints, 1);
+	kill(sign.pid, SIGKILL);
+	(void)waitpid(sign.pid, NULL, 0);
+	channel_close(sign.channel);
+	replace_signer();
+	assert_int_equal(run_client(client_smtps, "secure"), 0);
+}
+
+static void
+test_signer_dies(void **state)
+{
+	(void)state;
+	kill(sign.pid, SIGKILL);
+	(void)waitpid(sign.pid, NULL, 0);
+	assert_int_equal(run_client(client_refused, NULL), 0);
+	channel_close(sign.channel);
+	replace_signer();
 	assert_int_equal(run_client(client_smtps, "secure"), 0);
 }
 
@@ -1042,6 +1083,7 @@ main(void)
 	    cmocka_unit_test(test_reload),
 	    cmocka_unit_test(test_reload_meanwhile),
 	    cmocka_unit_test(test_engine_errs),
+	    cmocka_unit_test(test_signer_stops),
 	    cmocka_unit_test(test_signer_dies),
 	    cmocka_unit_test(test_shutdown),
 	};

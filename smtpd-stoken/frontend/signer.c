@@ -7,18 +7,24 @@
 #include <time.h>
 
 #include "lib/log.h"
+#include "lib/process.h"
 #include "smtpd-stoken/frontend/signer.h"
 
 /* P-256 takes 0.1 ms. */
 #define PATIENCE 2000 /* milliseconds */
-/* After a wait in vain everybody has waited: no new one so soon. */
-#define REST 1 /* second */
+/*
+ * After a wait in vain everybody has waited: no new one so soon, seconds; and
+ * after a few in a row the parent may replace the signer.
+ */
+#define REST 1
+#define WAITS_IN_VAIN 3
 /* Answers to earlier requests that may come before ours. */
 #define LATE_ANSWERS 100
 
 static struct channel *signer;
 static uint64_t last_request;
 static time_t resting_until;
+static int waits_in_vain; /* in a row */
 
 /* The answer to last_request, if it has come. */
 static struct {
@@ -33,6 +39,7 @@ signer_new(struct channel *channel)
 {
 	signer = channel;
 	resting_until = 0;
+	waits_in_vain = 0;
 }
 
 void
@@ -93,22 +100,29 @@ ask(uint8_t kind, const uint8_t *name, const uint8_t *input, size_t length)
 	return answer.came ? 0 : -1;
 }
 
+static void
+gave_up(void)
+{
+	log_warnx("no signature: tokend-sign does not answer");
+	resting_until = now() + REST;
+	if (++waits_in_vain >= WAITS_IN_VAIN)
+		process_complain(signer, "does not answer");
+}
+
 size_t
 signer_sign(uint8_t kind, const uint8_t name[32], const uint8_t *input,
     size_t length, uint8_t *signature, size_t size)
 {
-	time_t begun = now();
-
-	if (signer == NULL || begun < resting_until)
+	if (signer == NULL || now() < resting_until)
 		return 0;
 	answer.came = 0;
 	answer.signature = signature;
 	answer.size = size;
 	answer.length = 0;
-	if (ask(kind, name, input, length) == -1) {
-		log_warnx("no signature: tokend-sign does not answer");
-		resting_until = now() + REST;
-	}
+	if (ask(kind, name, input, length) == 0)
+		waits_in_vain = 0;
+	else
+		gave_up();
 	answer.signature = NULL;
 	return answer.length;
 }
