@@ -293,8 +293,8 @@ void __sanitizer_symbolize_pc(void *, const char *, char *, size_t);
 #endif
 
 /* So that a report can name functions when no file can be opened any more. */
-static void
-read_symbols(void)
+void
+pledge_prepare(void)
 {
 #ifdef __SANITIZE_ADDRESS__
 	char text[256];
@@ -326,7 +326,7 @@ pledge(const char *promises, const char *execpromises)
 		return -1;
 	}
 	if (!state.pledged)
-		read_symbols();
+		pledge_prepare();
 #ifndef SANDBOX_VALGRIND
 	unbound = (wanted & EXEC) != 0 && execpromises == NULL;
 	granted = grants(unbound ? EVERYTHING : wanted | later);

@@ -73,6 +73,8 @@ int unveil_used(void);
 int pledge_available(void);
 uint32_t pledge_held(void); /* what is promised so far */
 void pledge_trap_and_exit(void);
+/* What takes long, once for all children that will pledge. */
+void pledge_prepare(void);
 
 /*
  * In trap.c: what a forbidden call does where it does not kill: it is logged

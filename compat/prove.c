@@ -206,6 +206,9 @@ sandbox_prove(const char *promises)
 #ifdef SANDBOX_VALGRIND
 	return 0;
 #endif
+#ifndef __OpenBSD__
+	pledge_prepare();
+#endif
 	for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
 		if (to_be_tried(promises, i) && prove(promises, i) == -1)
 			return -1;

@@ -18,6 +18,7 @@
 
 #include <seccomp.h>
 
+#include "compat/promises.h"
 #include "regress/sandbox/harness.h"
 
 #define NO_PLEDGE 255
@@ -100,6 +101,7 @@ harness_start(int argc, char *argv[])
 	(void)setrlimit(RLIMIT_CORE, &no_core);
 	(void)signal(SIGPIPE, SIG_IGN);
 	world.tester = getpid();
+	pledge_prepare();
 	(void)strlcpy(world.directory, "/tmp/sandbox.XXXXXXXXXX",
 	    sizeof(world.directory));
 	if (mkdtemp(world.directory) == NULL || chdir(world.directory) == -1)
