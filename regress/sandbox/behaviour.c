@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include <netinet/in.h>
@@ -330,6 +331,34 @@ log_mode(void)
 	return 0;
 }
 
+/* A daemon: standard error is /dev/null, syslog(3) has its socket. */
+static int
+log_mode_to_syslog(void)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	int server = socket(AF_UNIX, SOCK_DGRAM, 0), null;
+	int client = socket(AF_UNIX, SOCK_DGRAM, 0);
+	char text[256];
+	ssize_t length;
+
+	(void)strlcpy(sun.sun_path, "inside/log", sizeof(sun.sun_path));
+	MUST(bind(server, (struct sockaddr *)&sun, sizeof(sun)) == 0);
+	MUST(connect(client, (struct sockaddr *)&sun, sizeof(sun)) == 0);
+	MUST((null = open("/dev/null", O_RDWR)) != -1);
+	MUST(dup2(null, STDERR_FILENO) != -1);
+	sandbox_log_mode(1);
+	MUST(pledge("stdio", NULL) == 0);
+	FAILS_WITH(open("read", O_RDONLY), EACCES);
+	length = recv(server, text, sizeof(text) - 1, MSG_DONTWAIT);
+	if (length <= 0)
+		return -1;
+	text[length] = '\0';
+	return strncmp(text, "<20>smtpd-stoken/", 17) == 0 &&
+		strstr(text, "sandbox: openat is refused") != NULL
+	    ? 0
+	    : -1;
+}
+
 static int
 log_mode_has_an_end(void)
 {
@@ -420,6 +449,7 @@ static const struct {
     {"exec: execpromises bind", KILLED, started_is_bound, 0},
     {"exec: execpromises suffice", RUNS, started_program_runs, 0},
     {"log mode", RUNS, log_mode, 0},
+    {"log mode of a daemon", RUNS, log_mode_to_syslog, 0},
     {"log mode has an end", RUNS, log_mode_has_an_end, 0},
     {"proof", RUNS, proof, 0},
     {"proof fails", RUNS, proof_fails, 2},
