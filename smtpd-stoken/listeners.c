@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <netinet/in.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +30,10 @@ bind_inet(const struct listener *l)
 	if (fd == -1)
 		return -1;
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == -1 ||
+	    /* As OpenBSD has it: "::" leaves IPv4 to a listener of its own. */
+	    (l->address.ss_family == AF_INET6 &&
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) ==
+		    -1) ||
 	    bind(fd, (const struct sockaddr *)&l->address, l->address_length) ==
 		-1 ||
 	    listen(fd, BACKLOG) == -1) {

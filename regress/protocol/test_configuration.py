@@ -10,7 +10,8 @@ import subprocess
 
 import pytest
 
-from server import Server, drop
+import client
+from server import Server, drop, free_port
 
 
 @pytest.fixture
@@ -126,3 +127,16 @@ def test_a_service_manager_is_told():
             assert manager.recv(100) == b"STOPPING=1"
         finally:
             os.unlink(path)
+
+
+def test_both_families_on_one_port():
+    """As in the sample: 0.0.0.0 and :: are two listeners."""
+    port = free_port()
+    lines = "".join("listen on %s port %d smtps pki mx.a.example\n" % (
+        address, port) for address in ("0.0.0.0", "::"))
+    with Server(extra=lines) as one:
+        for address in ("127.0.0.1", "::1"):
+            with client.Client((address, port), tls=True) as c:
+                c.lhlo()
+                c.quit()
+        one.wait_log(r"connected address=::1 port=\d+ listener=%d" % port)
