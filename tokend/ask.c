@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "lib/process.h"
+#include "tokend/mailboxes.h"
 
 RB_HEAD(ask_tree, ask);
 static struct ask_tree asks = RB_INITIALIZER(&asks);
@@ -36,17 +37,23 @@ finish(struct ask *ask, const union message *answer)
 	freezero(ask->more, ask->more_size);
 }
 
+static void
+of_session(struct ask *ask, const struct session *session)
+{
+	if (session == NULL)
+		return;
+	ask->for_session = 1;
+	ask->engine = session->engine;
+	ask->session = session->id;
+}
+
 /* Enters it in the table; NULL, and it has failed, if it cannot be asked. */
 static struct ask *
 enter(const struct ask *template, struct session *session)
 {
 	struct ask *ask, failed = *template;
 
-	if (session != NULL) {
-		failed.for_session = 1;
-		failed.engine = session->engine;
-		failed.session = session->id;
-	}
+	of_session(&failed, session);
 	if (process_peer(ROLE_AUTH, 0) == NULL || count == ASKED ||
 	    (session != NULL && session->asked == ASKED_BY_SESSION) ||
 	    (ask = malloc(sizeof(*ask))) == NULL) {
@@ -75,15 +82,35 @@ leave(struct ask *ask, const union message *answer)
 	free(ask);
 }
 
+/* Answered at once if it was asked a moment ago. */
+static int
+is_known(
+    const struct ask *template, struct session *session, struct bytes address)
+{
+	union message m = {.address_result = {.lookup = LOOKUP_MAILBOXES}};
+	struct ask ask = *template;
+
+	if (process_peer(ROLE_AUTH, 0) == NULL ||
+	    !mailboxes_known(
+		address, &m.address_result.mailboxes, ticket_clock()))
+		return 0;
+	of_session(&ask, session);
+	finish(&ask, &m);
+	return 1;
+}
+
 void
 ask_address(
     const struct ask *template, struct session *session, struct bytes address)
 {
-	struct ask *ask = enter(template, session);
+	struct ask *ask;
 	union message m;
 
-	if (ask == NULL)
+	if (is_known(template, session, address) ||
+	    (ask = enter(template, session)) == NULL)
 		return;
+	ask->expected = MSG_ADDRESS_RESULT;
+	(void)bytes_copy(ask->address, sizeof(ask->address), address);
 	m.address_lookup.request = ask->number;
 	m.address_lookup.address = address;
 	if (channel_send(
@@ -100,6 +127,7 @@ ask_owner(const struct ask *template, struct session *session,
 
 	if (ask == NULL)
 		return;
+	ask->expected = MSG_OWNER_RESULT;
 	m.owner_check.request = ask->number;
 	m.owner_check.login = login;
 	m.owner_check.address = address;
@@ -108,30 +136,42 @@ ask_owner(const struct ask *template, struct session *session,
 		leave(ask, NULL);
 }
 
-static void
-answered(struct channel *auth, uint64_t number, const union message *m)
+static struct ask *
+find(struct channel *auth, uint64_t number, uint16_t answer)
 {
 	struct ask key, *ask;
 
 	key.number = number;
-	if ((ask = RB_FIND(ask_tree, &asks, &key)) == NULL)
-		process_complain(auth, "an answer to no question");
-	else
-		leave(ask, m);
+	ask = RB_FIND(ask_tree, &asks, &key);
+	if (ask != NULL && ask->expected == answer)
+		return ask;
+	process_complain(auth, "an answer to no question");
+	return NULL;
 }
 
 void
 on_address_result(struct channel *auth, const union message *m, int fd)
 {
+	struct ask *ask =
+	    find(auth, m->address_result.request, MSG_ADDRESS_RESULT);
+
 	(void)fd;
-	answered(auth, m->address_result.request, m);
+	if (ask == NULL)
+		return;
+	if (m->address_result.lookup == LOOKUP_MAILBOXES)
+		mailboxes_learn(bytes_text(ask->address),
+		    m->address_result.mailboxes, ticket_clock());
+	leave(ask, m);
 }
 
 void
 on_owner_result(struct channel *auth, const union message *m, int fd)
 {
+	struct ask *ask = find(auth, m->owner_result.request, MSG_OWNER_RESULT);
+
 	(void)fd;
-	answered(auth, m->owner_result.request, m);
+	if (ask != NULL)
+		leave(ask, m);
 }
 
 void
@@ -140,6 +180,7 @@ asks_fail(void)
 	struct ask *ask;
 	uint64_t newest = last_number;
 
+	mailboxes_forget_all();
 	while ((ask = RB_MIN(ask_tree, &asks)) != NULL && ask->number <= newest)
 		leave(ask, NULL);
 }

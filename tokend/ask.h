@@ -17,6 +17,7 @@
 struct ask {
 	RB_ENTRY(ask) entry;
 	uint64_t number;
+	uint16_t expected; /* the message that answers it: ask.c */
 	/*
 	 * `answer` is NULL when tokend-auth is away, or went away. The
 	 * session's count of questions is right again when this is called.
@@ -28,6 +29,7 @@ struct ask {
 	uint32_t transaction;
 	uint32_t index;
 	uint64_t exchange;
+	char address[ADDRESS_SIZE]; /* that was asked about: ask.c */
 	void *more; /* malloc'ed; wiped and freed after `done` */
 	size_t more_size;
 };

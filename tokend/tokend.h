@@ -55,9 +55,9 @@ extern struct tokend tokend;
 uint64_t wall_clock(void);
 
 /*
- * Puts an answer behind the flush that everything written up to now needs.
- * `argument` is malloc'ed memory, which is freed after `done`; if there is no
- * room, `done` is called at once, as for a store that failed.
+ * Puts an answer behind the flush that everything written up to now needs;
+ * when nothing was written it is given at once. `argument` is malloc'ed
+ * memory, which is freed after `done`.
  */
 void answer_later(batch_done *done, void *argument);
 

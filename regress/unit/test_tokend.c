@@ -894,6 +894,7 @@ lost_auth_is_temporary(void **state)
 	admit(engine, 2, "192.0.2.1");
 	/* One that waits for it, then those that find it away. */
 	mute = 1;
+	(void)usleep(150000); /* what was asked a moment ago is known */
 	say_stoken(1, ALICE, used);
 	pump(&ended, 0, 200);
 	before = answers;
