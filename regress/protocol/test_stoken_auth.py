@@ -54,7 +54,7 @@ def test_letter_case(server, pair):
 
 @clauses("S1-69", "D-S04")
 @pytest.mark.parametrize("spelling", [
-    "alice@A.EXAMPLE", "ALICE@a.example", '"alice"@a.example', "alice@a.example."])
+    "alice@A.EXAMPLE", "ALICE@a.example", '"alice"@a.example'])
 def test_canonical_recipient(server, pair, spelling):
     token = server.temporary(*pair)
     with server.hello("LHLO") as c:
@@ -64,7 +64,7 @@ def test_canonical_recipient(server, pair, spelling):
 @clauses("D-S04")
 @pytest.mark.parametrize("spelling", [
     "alice+x@a.example", "alice@sub.a.example", "alice@example", "alice",
-    "sales@a.example", " alice@a.example"])
+    "sales@a.example", " alice@a.example", "alice@a.example."])
 def test_no_further_equality(server, pair, spelling):
     token = server.temporary(*pair)
     with server.hello("LHLO") as c:

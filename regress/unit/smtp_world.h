@@ -256,6 +256,14 @@ world_abandon(void *owner)
 }
 
 static inline void
+world_refused(void *owner, const char *id, enum smtp_verdict verdict)
+{
+	(void)owner;
+	if (strcmp(id, "MESSAGEID") != 0 || verdict == SMTP_OK)
+		abort();
+}
+
+static inline void
 world_reset(void *owner)
 {
 	struct world *world = owner;
@@ -319,8 +327,8 @@ world_now(void *owner)
 
 static const struct smtp_actions world_actions = {world_reply, world_start_tls,
     world_auth, world_auth_abort, world_sender, world_recipient, world_open,
-    world_write, world_finish, world_abandon, world_reset, world_generate,
-    world_revoke, world_close, world_now};
+    world_write, world_finish, world_abandon, world_refused, world_reset,
+    world_generate, world_revoke, world_close, world_now};
 
 static inline struct world *
 world_new(enum smtp_listener listener, int deferred)

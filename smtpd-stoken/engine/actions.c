@@ -6,6 +6,7 @@
 
 #include "imsg/channel.h"
 #include "lib/process.h"
+#include "smtpd-stoken/engine/delivery_log.h"
 #include "smtpd-stoken/engine/session.h"
 #include "smtpd-stoken/engine/tokend.h"
 #include "smtpd-stoken/engine/transfer.h"
@@ -101,6 +102,12 @@ abandon(void *owner)
 	transfer_abandon(owner);
 }
 
+static void
+refused(void *owner, const char *id, enum smtp_verdict verdict)
+{
+	delivery_log_refused(owner, id, verdict);
+}
+
 void
 session_drop_grants(struct session *s)
 {
@@ -165,6 +172,7 @@ const struct smtp_actions session_actions = {
     .write = write_message,
     .finish = finish,
     .abandon = abandon,
+    .refused = refused,
     .reset = reset,
     .generate = generate,
     .revoke = revoke,

@@ -27,8 +27,10 @@ SMTP_OBJS = \
 ENGINE_OBJS = $(SMTP_OBJS) \
 	smtpd-stoken/engine/actions.o \
 	smtpd-stoken/engine/configuration.o \
+	smtpd-stoken/engine/delivery_log.o \
 	smtpd-stoken/engine/engine.o \
-	smtpd-stoken/engine/files.o smtpd-stoken/engine/looks.o \
+	smtpd-stoken/engine/files.o \
+	smtpd-stoken/engine/looks.o \
 	smtpd-stoken/engine/session.o \
 	smtpd-stoken/engine/session_io.o \
 	smtpd-stoken/engine/shutdown.o \

@@ -9,10 +9,9 @@
 #include <event.h>
 #include <stdint.h>
 
-#include "imsg/messages.h"
+#include "imsg/channel.h"
 #include "smtpd-stoken/engine/configuration.h"
 
-struct channel;
 struct transfer;
 
 /* A recipient that tokend has accepted, and where its mail goes. */

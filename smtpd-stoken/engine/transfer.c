@@ -6,6 +6,7 @@
 #include "imsg/channel.h"
 #include "lib/log.h"
 #include "lib/process.h"
+#include "smtpd-stoken/engine/delivery_log.h"
 #include "smtpd-stoken/engine/looks.h"
 #include "smtpd-stoken/engine/tokend.h"
 #include "smtpd-stoken/engine/transfer.h"
@@ -109,37 +110,8 @@ transfer_forget(struct session *s)
 		release(s->transfer);
 }
 
-static void
-log_result(const struct transfer *t, size_t i, const struct smtp_result *r,
-    double delay)
-{
-	const struct session *s = t->session;
-	const char *to = smtp_recipient(s->smtp, i, NULL);
-	const char *from = smtp_sender(s->smtp), *text, *status;
-	char safe_from[1100], safe_to[1100];
-
-	log_safe(safe_from, sizeof(safe_from), bytes_text(from));
-	log_safe(safe_to, sizeof(safe_to), bytes_text(to));
-	if (r->verdict == SMTP_OK) {
-		status = "2.0.0";
-		if (smtp_is_lmtp(s->smtp))
-			status = r->token != NULL ? "2.1.13" : "2.1.12";
-		log_info("%08x delivery id=%s from=<%s> to=<%s> relay=maildir"
-			 " delay=%.3f dsn=%s stat=Sent",
-		    (unsigned int)s->id, r->id, safe_from, safe_to, delay,
-		    status);
-		return;
-	}
-	status = smtp_verdict_status(s->smtp, r->verdict, &text);
-	log_info("%08x delivery id=%s from=<%s> to=<%s> relay=maildir"
-		 " delay=%.3f dsn=%s stat=\"%s\"",
-	    (unsigned int)s->id, r->id, safe_from, safe_to, delay, status,
-	    text);
-}
-
 /* What is said of each recipient, before the replies go out. */
 struct outcome {
-	struct smtp_result result;
 	char id[DELIVERY_ID_SIZE];
 	char token[256];
 };
@@ -171,8 +143,7 @@ conclude(struct transfer *t, struct bytes tokens)
 	struct session *s = t->session;
 	struct outcome *outcomes;
 	struct smtp_result *results;
-	double delay = (double)(engine_now() - s->mail_time) / 1000;
-	size_t i, n = t->count;
+	size_t i, n = t->count, room = n;
 
 	if (t->orphan) {
 		release(t);
@@ -186,10 +157,11 @@ conclude(struct transfer *t, struct bytes tokens)
 	else
 		fill(t, outcomes, results, tokens);
 	for (i = 0; i < n; i++)
-		log_result(t, i, &results[i], delay);
+		delivery_log(s, i, &results[i]);
 	release(t);
 	smtp_on_delivered(s->smtp, n > 0 ? results : NULL, n);
-	free(outcomes);
+	if (outcomes != NULL) /* new tokens are in it */
+		freezero(outcomes, (room + 1) * sizeof(*outcomes));
 	free(results);
 }
 
@@ -221,7 +193,7 @@ transfer_finish(struct session *s, uint64_t size)
 	t->mailbox_counts = calloc(t->count + 1, sizeof(*t->mailbox_counts));
 	t->stage = TRANSFER_COMMITTING;
 	if (t->file == NULL || t->verdicts == NULL ||
-	    t->mailbox_counts == NULL || s->grant_count != t->count ||
+	    t->mailbox_counts == NULL || s->granroom != t->count ||
 	    s->grants_lost)
 		fail(t, SMTP_TEMPORARY);
 	else if ((verdict = file_flush(t->file)) != SMTP_OK)

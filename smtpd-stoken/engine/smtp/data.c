@@ -207,8 +207,11 @@ finish(struct smtp_session *session)
 	session->waiting = WAIT_DELIVERY;
 	if (data->failed == SMTP_OK)
 		session->actions->finish(session->owner, data->written);
-	else
+	else {
+		session->actions->refused(session->owner,
+		    session->transaction->id, (enum smtp_verdict)data->failed);
 		smtp_on_delivered(session, NULL, 0);
+	}
 }
 
 size_t

@@ -136,6 +136,8 @@ struct smtp_actions {
 	    void *owner, const void *data, size_t length);
 	void (*finish)(void *owner, uint64_t size); /* smtp_on_delivered */
 	void (*abandon)(void *owner); /* the open message */
+	/* All recipients are told so at the end of the data. */
+	void (*refused)(void *owner, const char *id, enum smtp_verdict);
 	void (*reset)(void *owner); /* the transaction is over */
 	/* smtp_on_token; local may be NULL */
 	void (*generate)(
