@@ -140,3 +140,43 @@ def test_both_families_on_one_port():
                 c.lhlo()
                 c.quit()
         one.wait_log(r"connected address=::1 port=\d+ listener=%d" % port)
+
+
+def test_reload_adds_and_removes_listeners():
+    """Behind the parent's sandbox; a session on a removed one goes on."""
+    old, new = free_port(), free_port()
+    line = "listen on %s port %d smtps pki mx.a.example\n"
+    with Server(extra=line % ("127.0.0.1", old)) as one:
+        with client.Client(("127.0.0.1", old), tls=True) as held:
+            held.lhlo()
+            one.extra = line % ("::1", new)
+            one.write_config()
+            one.own()
+            one.ctl("reload", check=True)
+            with client.Client(("::1", new), tls=True) as c:
+                c.lhlo()
+                c.quit()
+            with pytest.raises(ConnectionRefusedError):
+                client.Client(("127.0.0.1", old), tls=True)
+            held.want("NOOP", "250 2.0.0")
+            held.quit()
+
+
+@pytest.mark.parametrize("line, word", [
+    ('store db "/somewhere/else"', "store"),
+    ("prefork auth 7", "prefork"),
+    ("prefork lmtpd 7", "prefork"),
+    ("sandbox log", "sandbox")])
+def test_reload_says_what_takes_a_restart(line, word):
+    with Server() as one:
+        start = " ".join(line.split()[:2])
+        if start in one.conf.read_text():
+            one.replace = {start: line}
+        else:
+            one.extra = line + "\n"
+        one.write_config()
+        one.own()
+        done = one.ctl("reload")
+        assert done.returncode != 0
+        assert word in done.stderr and "already" not in done.stderr
+        one.token_session("alice@a.example", one.temporary()).quit()
