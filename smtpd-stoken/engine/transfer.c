@@ -193,7 +193,7 @@ transfer_finish(struct session *s, uint64_t size)
 	t->mailbox_counts = calloc(t->count + 1, sizeof(*t->mailbox_counts));
 	t->stage = TRANSFER_COMMITTING;
 	if (t->file == NULL || t->verdicts == NULL ||
-	    t->mailbox_counts == NULL || s->granroom != t->count ||
+	    t->mailbox_counts == NULL || s->grant_count != t->count ||
 	    s->grants_lost)
 		fail(t, SMTP_TEMPORARY);
 	else if ((verdict = file_flush(t->file)) != SMTP_OK)
