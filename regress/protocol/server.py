@@ -88,20 +88,31 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def name_of(pid):
+    """The role of a process by its title, or the name that it was run as.
+
+    Not by /proc/PID/exe, which is closed: the processes are undumpable.
+    """
+    words = pathlib.Path("/proc", str(pid), "cmdline").read_bytes()
+    first = words.split(b"\0")[0].decode("utf-8", "replace")
+    if first.startswith("smtpd-stoken: "):
+        return first.split(": ", 1)[1].strip()
+    return os.path.basename(first)
+
+
 def children(pid):
-    """The processes whose parent is `pid`: {pid: name of the executable}."""
+    """The processes whose parent is `pid`: {pid: role or program}."""
     found = {}
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
             continue
         try:
             stat = pathlib.Path("/proc", entry, "stat").read_text()
-            if int(stat.rsplit(")", 1)[1].split()[1]) != pid:
-                continue
-            exe = os.readlink("/proc/%s/exe" % entry)
+            words = stat.rsplit(")", 1)[1].split()
+            if int(words[1]) == pid and words[0] != "Z":
+                found[int(entry)] = name_of(entry)
         except (OSError, IndexError):
             continue
-        found[int(entry)] = os.path.basename(exe.replace(" (deleted)", ""))
     return found
 
 
