@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef ENGINE_SMTP_SETTINGS_H
+#define ENGINE_SMTP_SETTINGS_H
+
+#include <stdint.h>
+
+/* What a session is told of the configuration and of its connection. */
+
+/* Octets of a line with its CRLF (F-95, F-36), and how much is put up with. */
+#define SMTP_LINE_MAX 2048
+#define SMTP_AUTH_LINE_MAX 12290
+#define SMTP_SKIP_MAX (4 << 20) /* of a line that is too long: then 421 */
+#define SMTP_ERRORS_MAX 100 /* bad commands of a session: then 421 */
+#define SMTP_HOPS_MAX 100 /* Received fields: then 554 5.4.6 */
+
+enum smtp_listener {
+	SMTP_LISTENER_SMTPS,
+	SMTP_LISTENER_TLS_REQUIRE,
+	SMTP_LISTENER_SOCKET /* LMTP of the site's own MTA: trusted, no TLS */
+};
+
+/* Mechanisms, as bits of smtp_settings.mechanisms. STOKEN is with tokens. */
+#define SMTP_AUTH_SCRAM_SHA_256_PLUS 0x1
+#define SMTP_AUTH_SCRAM_SHA_256 0x2
+#define SMTP_AUTH_PLAIN 0x4
+#define SMTP_AUTH_LOGIN 0x8
+
+struct smtp_settings {
+	const char *hostname;
+	const char *domain; /* of RCPT TO:<postmaster> */
+	uint64_t message_size; /* octets; 0: no limit */
+	unsigned int recipients; /* of one message */
+	unsigned int mechanisms;
+	int tokens; /* 0: `token no` */
+	int normalize; /* bare-newline normalize */
+	int show_client; /* received client show */
+};
+
+struct smtp_tls {
+	int active;
+	int binding; /* channel binding data is at hand: -PLUS is possible */
+	char cipher[48]; /* IANA name; "" when there is none */
+	char group[24];
+};
+
+#endif
