@@ -3,7 +3,7 @@
 each other in one run on the same file system.  See README beside this file.
 
 Environment: BENCH_SECONDS (of one measurement, 4), BENCH_ROUNDS (3; the
-median counts), BENCH_ONLY ("W1 W2"), BENCH_PREFORK ("2 2 2": frontends,
+median counts), BENCH_ONLY ("W1 W2"), BENCH_PREFORK ("1 1 2": frontends,
 engines, lmtpds), BENCH_DETAIL (CPU-us of each role), BENCH_SERVERS ("ours
 floor"), BENCH_IDLE ("1000 5000"), BENCH_DOVECOT_IDLE (200).
 """
@@ -28,7 +28,7 @@ import server  # noqa: E402
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "4"))
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
-PREFORK = tuple(map(int, os.environ.get("BENCH_PREFORK", "2 2 2").split()))
+PREFORK = tuple(map(int, os.environ.get("BENCH_PREFORK", "1 1 2").split()))
 IDLE = [int(n) for n in os.environ.get("BENCH_IDLE", "1000 5000").split()]
 DOVECOT_IDLE = int(os.environ.get("BENCH_DOVECOT_IDLE", "200"))
 DETAIL = "BENCH_DETAIL" in os.environ
@@ -334,12 +334,12 @@ def median(results):
     return sorted(results)[len(results) // 2]
 
 
-def raw(writers, links):
+def raw(writers, links, size=4096):
     directory = tempfile.mkdtemp(prefix="bench-raw-", dir="/var/tmp")
     try:
         return float(subprocess.run(
             [str(TOOLS / "raw"), directory, str(writers), str(SECONDS),
-             "4096", str(links)], check=True, text=True,
+             str(size), str(links)], check=True, text=True,
             stdout=subprocess.PIPE).stdout)
     finally:
         shutil.rmtree(directory)
@@ -446,7 +446,8 @@ def main():
             for _ in range(ROUNDS):
                 for one in servers:
                     rounds[one.name].append(measure(one, name))
-            bare = {"W2": (32, 1), "W5": (16, 50)}.get(name)
+            bare = {"W2": (32, 1), "W4": (8, 1, 1 << 20),
+                    "W5": (16, 50)}.get(name)
             show(name, {who: median(r) for who, r in rounds.items()},
                  statistics.median(raw(*bare) for _ in range(ROUNDS))
                  if bare else None)

@@ -50,6 +50,7 @@ commit(const struct settings *settings, int first, char *problem, size_t size)
 	}
 	configuration_release(configuration);
 	configuration = fresh;
+	files_spread(settings->system_accounts != 0);
 	return 0;
 }
 

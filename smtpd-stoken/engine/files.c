@@ -18,6 +18,8 @@
 /* Files that are kept open ahead of need with each worker. */
 #define SPARE_FIRST 2
 #define SPARE_MOST 16
+/* So many transfers stay with one worker, to share its flushes. */
+#define SHARE 16
 
 RB_HEAD(files, file);
 TAILQ_HEAD(file_queue, file);
@@ -27,6 +29,7 @@ struct worker {
 	struct channel *channel; /* NULL while it is away */
 	struct file_queue spare;
 	unsigned int spare_count;
+	unsigned int spare_wanted;
 	unsigned int asked; /* FILE_OPEN that are not answered */
 	unsigned int busy; /* files that transfers have */
 };
@@ -34,7 +37,7 @@ struct worker {
 static struct files by_id = RB_INITIALIZER(&by_id);
 static struct transfer_queue waiting = TAILQ_HEAD_INITIALIZER(waiting);
 static struct worker workers[WORKERS];
-static unsigned int spare_wanted = SPARE_FIRST;
+static unsigned int share = SHARE;
 static uint64_t last_id;
 
 static int
@@ -71,6 +74,12 @@ file_verdict(uint8_t result)
 	return (enum smtp_verdict)verdicts[result];
 }
 
+void
+files_spread(int apart)
+{
+	share = apart ? 1 : SHARE;
+}
+
 struct channel *
 file_worker(const struct file *file)
 {
@@ -104,7 +113,7 @@ replenish(struct worker *worker)
 	unsigned int before;
 
 	while (worker->channel != NULL &&
-	    worker->spare_count + worker->asked < spare_wanted) {
+	    worker->spare_count + worker->asked < worker->spare_wanted) {
 		before = worker->asked;
 		ask(worker);
 		if (worker->asked == before)
@@ -122,7 +131,11 @@ drop(struct file *file)
 	free(file);
 }
 
-/* The least busy worker, of those that have a spare file if that matters. */
+/*
+ * The least busy worker, of those that have a spare file if that matters.
+ * With less than a share each counts as idle, and the first is taken: what
+ * one worker has in hand at the same time is flushed together.
+ */
 static struct worker *
 choose(int with_spare)
 {
@@ -132,7 +145,7 @@ choose(int with_spare)
 		if (worker->channel == NULL ||
 		    (with_spare && worker->spare_count == 0))
 			continue;
-		if (best == NULL || worker->busy < best->busy)
+		if (best == NULL || worker->busy / share < best->busy / share)
 			best = worker;
 	}
 	return best;
@@ -149,10 +162,14 @@ give(struct file *file, struct transfer *transfer)
 void
 files_take(struct transfer *transfer)
 {
-	struct worker *worker = choose(1);
+	struct worker *worker = choose(0);
 	struct file *file;
 
-	if (worker != NULL) {
+	/* The one that should have it had none: it keeps more from now on. */
+	if (worker != NULL && worker->spare_count == 0 &&
+	    worker->spare_wanted < SPARE_MOST)
+		worker->spare_wanted++;
+	if ((worker = choose(1)) != NULL) {
 		file = TAILQ_FIRST(&worker->spare);
 		TAILQ_REMOVE(&worker->spare, file, of_worker);
 		worker->spare_count--;
@@ -164,8 +181,6 @@ files_take(struct transfer *transfer)
 		transfer_opened(transfer, NULL, SMTP_TEMPORARY);
 		return;
 	}
-	if (spare_wanted < SPARE_MOST)
-		spare_wanted++;
 	TAILQ_INSERT_TAIL(&waiting, transfer, waiting);
 	ask(worker);
 	for (worker = workers; worker < workers + WORKERS; worker++)
@@ -258,6 +273,7 @@ files_worker_new(struct channel *c)
 		files_worker_gone(instance);
 	worker->channel = c;
 	worker->spare_count = worker->asked = worker->busy = 0;
+	worker->spare_wanted = SPARE_FIRST;
 	TAILQ_INIT(&worker->spare);
 	looks_worker_new(c);
 }

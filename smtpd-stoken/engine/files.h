@@ -30,6 +30,12 @@ struct file {
 	size_t head_length;
 };
 
+/*
+ * Deliveries to system accounts share no flushes and wait for their children:
+ * `apart` gives each worker as few as can be.
+ */
+void files_spread(int apart);
+
 /* Handlers of FILE_OPENED and DELIVERED. */
 extern const struct channel_handler file_handlers[];
 
