@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include <err.h>
 #include <errno.h>
@@ -220,6 +221,9 @@ parent_failed(const char *problem)
 	for (i = 0; i < parent.child_count; i++)
 		if (parent.children[i].pid != 0)
 			(void)kill(parent.children[i].pid, SIGKILL);
+	/* They hold the listening sockets until they are gone. */
+	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+		continue;
 	log_warnx("not started: %s", problem);
 	exit(1);
 }
