@@ -115,7 +115,9 @@ session_drop_grants(struct session *s)
 
 	for (i = 0; i < s->grant_count; i++)
 		free(s->grants[i].mailboxes);
-	s->grant_count = 0;
+	free(s->grants);
+	s->grants = NULL;
+	s->grant_count = s->grant_room = 0;
 }
 
 static void

@@ -213,8 +213,11 @@ on_tls(struct channel *c, const union message *m, int fd)
 	struct session *s = find_of(c, with->session);
 	struct smtp_tls tls;
 
-	if (s == NULL) {
+	if (s == NULL || s->starting_tls == 0) {
 		close(fd);
+		if (s != NULL)
+			process_complain(
+			    c, "SESSION_TLS that was not asked for");
 		return;
 	}
 	take_tls(s, &tls, with->version, with->cipher, with->group,
@@ -268,7 +271,6 @@ session_destroy(struct session *s)
 	TAILQ_REMOVE(&by_time, s, by_time);
 	smtp_session_free(s->smtp);
 	session_drop_grants(s);
-	free(s->grants);
 	free(s->held);
 	free(s->output);
 	configuration_release(s->configuration);
