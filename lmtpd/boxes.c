@@ -12,10 +12,10 @@ static struct box *buckets[BUCKETS]; /* open addressing */
 static size_t count;
 static struct flush flush;
 
-int
-boxes_full(void)
+size_t
+boxes_room(void)
 {
-	return count == BOXES;
+	return BOXES - count;
 }
 
 /* The bucket of a name: the one it is in, or the free one for it. */

@@ -18,8 +18,8 @@ struct box {
 	int error; /* after boxes_flush(): 0, or an errno */
 };
 
-/* There is no room for another one: flush and close them first. */
-int boxes_full(void);
+/* How many more there is room for; else flush and close them first. */
+size_t boxes_room(void);
 
 /*
  * The open mailbox of a recipient, whose name must stay valid until

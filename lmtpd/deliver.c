@@ -5,21 +5,10 @@
 #include <string.h>
 
 #include "lib/log.h"
-#include "lmtpd/boxes.h"
 #include "lmtpd/deliver.h"
 #include "lmtpd/flush.h"
-#include "lmtpd/maildir.h"
+#include "lmtpd/place.h"
 #include "lmtpd/system.h"
-
-#define PLACED 512
-
-/* Messages made visible: taken back should the flush fail. */
-static struct placed {
-	struct recipient *to;
-	struct box *box;
-	char name[MAILDIR_NAME];
-} placed[PLACED];
-static size_t placed_count;
 
 static struct flush files;
 
@@ -147,55 +136,11 @@ secure_files(const struct deliver_settings *set, struct message_files *list)
 	}
 }
 
-/* The directories: only now is anything delivered. */
-static void
-settle(const struct deliver_settings *set)
-{
-	boxes_flush(set);
-	for (struct placed *p = placed; p < placed + placed_count; p++) {
-		if (p->box->error == 0) {
-			p->to->result = DELIVERY_OK;
-			continue;
-		}
-		maildir_remove(&p->box->maildir, p->name);
-		deliver_failed(p->to, "fsync of the directory", p->box->error);
-	}
-	placed_count = 0;
-	boxes_close();
-}
-
-static void
-place(const struct deliver_settings *set, const struct message_file *message,
-    struct recipient *to)
-{
-	struct placed *p;
-
-	if (placed_count == PLACED || boxes_full())
-		settle(set);
-	p = &placed[placed_count];
-	/* Before anything is made for it, and the time once more after. */
-	if (!deliver_allowed(set, message, to))
-		return;
-	if ((p->box = boxes_open(set, to)) == NULL) {
-		deliver_failed(to, "mailbox", errno);
-		return;
-	}
-	maildir_name(p->name, to->delivery, set->host, message->size);
-	if (!deliver_in_time(message, to))
-		return;
-	if (maildir_put(&p->box->maildir, &message->file, message->size,
-		p->name) == -1) {
-		deliver_failed(to, "link", errno);
-		return;
-	}
-	p->to = to;
-	placed_count++;
-}
-
 void
 deliver(const struct deliver_settings *set, struct message_files *list)
 {
 	struct message_file *message;
+	size_t count;
 
 	secure_files(set, list);
 	TAILQ_FOREACH (message, list, entry) {
@@ -205,8 +150,10 @@ deliver(const struct deliver_settings *set, struct message_files *list)
 			system_deliver(set, message);
 			continue;
 		}
-		for (size_t i = 0; i < message->count; i++)
-			place(set, message, &message->recipients[i]);
+		for (size_t i = 0; i < message->count; i += count) {
+			count = message_group(message, i);
+			place_group(set, message, i, count);
+		}
 	}
-	settle(set);
+	place_settle(set);
 }

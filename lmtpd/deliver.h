@@ -67,6 +67,12 @@ int message_add(struct message_file *, const void *mailbox,
     size_t mailbox_length, const void *delivery, size_t delivery_length,
     const void *ticket, size_t ticket_length);
 
+/*
+ * How many recipients from `first` are the mailboxes of one recipient of the
+ * client: their delivery ids are ID-n, ID-n-2, ID-n-3 ... At most PLACE_MOST.
+ */
+size_t message_group(const struct message_file *, size_t first);
+
 /* Closes the file; unless it was delivered nothing is left of it. */
 void message_free(struct message_file *);
 

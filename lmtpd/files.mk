@@ -6,5 +6,6 @@ LMTPD_OBJS = \
 	lmtpd/look.o \
 	lmtpd/maildir.o \
 	lmtpd/message.o \
+	lmtpd/place.o \
 	lmtpd/root.o \
 	lmtpd/system.o

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lmtpd/deliver.h"
+#include "lmtpd/place.h"
 
 #define MAILBOX_MAX 320
 
@@ -83,6 +84,31 @@ message_add(struct message_file *message, const void *mailbox,
 	to->ticket_length = ticket_length;
 	message->count++;
 	return 0;
+}
+
+/* The octets of a delivery id before the second hyphen. */
+static size_t
+base_length(const char *id)
+{
+	const char *hyphen = strchr(id, '-');
+
+	if (hyphen == NULL)
+		return strlen(id);
+	return (size_t)(hyphen - id) + 1 + strcspn(hyphen + 1, "-");
+}
+
+size_t
+message_group(const struct message_file *message, size_t first)
+{
+	const char *id = message->recipients[first].delivery, *next;
+	size_t length = base_length(id), count = 1;
+
+	for (; first + count < message->count && count < PLACE_MOST; count++) {
+		next = message->recipients[first + count].delivery;
+		if (strncmp(next, id, length) != 0 || next[length] != '-')
+			break;
+	}
+	return count;
 }
 
 void

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Maildir delivery: DESIGN section 7, PEERS T27 and U25.
- * objects: lmtpd/deliver.o lmtpd/boxes.o lmtpd/flush.o lmtpd/maildir.o lmtpd/message.o lmtpd/system.o
+ * objects: lmtpd/deliver.o lmtpd/boxes.o lmtpd/flush.o lmtpd/maildir.o lmtpd/message.o lmtpd/place.o lmtpd/system.o
  * libs: -lcrypto -Wl,--wrap=fsync,--wrap=compat_syncfs,--wrap=compat_tmpfile_link
  */
 #include <sys/stat.h>
@@ -36,7 +36,7 @@ int __wrap_compat_tmpfile_link(const struct tmpfile *, int, const char *);
 /* What happened, in order: f file flushed, d directory, a all, l link. */
 static char events[4096];
 static size_t event_count;
-static int fail_all, fail_file, fail_directory, fail_link;
+static int fail_all, fail_file, fail_directory, fail_link, fail_link_after;
 
 static void
 event(char c)
@@ -76,7 +76,7 @@ __wrap_compat_tmpfile_link(
     const struct tmpfile *file, int directory, const char *name)
 {
 	event('l');
-	if (fail_link == 0)
+	if (fail_link == 0 || fail_link_after-- > 0)
 		return __real_compat_tmpfile_link(file, directory, name);
 	errno = fail_link;
 	return -1;
@@ -108,6 +108,7 @@ setup(void **state)
 	compat_tmpfile_prepare();
 	TAILQ_INIT(&list);
 	fail_all = fail_file = fail_directory = fail_link = 0;
+	fail_link_after = 0;
 	event_count = 0;
 	return 0;
 }
@@ -589,6 +590,76 @@ mailboxes_that_move(void **state)
 }
 
 static void
+add_as(struct message_file *message, const char *mailbox, const char *id)
+{
+	add(message, mailbox);
+	(void)snprintf(message->recipients[message->count - 1].delivery,
+	    sizeof(message->recipients[0].delivery), "%s", id);
+}
+
+/* DESIGN 11: the mailboxes behind an alias get it all, or none does. */
+static void
+all_targets_or_none(void **state)
+{
+	struct message_file *message = new_message(HELLO);
+	char file[1024];
+
+	(void)state;
+	assert_int_equal(mkdir(path("a.example"), 0700), 0);
+	assert_int_equal(symlink("/etc", path("a.example/bad")), 0);
+	add_as(message, "a1@a.example", "Mid-1");
+	add_as(message, "b1@a.example", "Mid-2");
+	add_as(message, "bad@a.example", "Mid-2-2");
+	add_as(message, "b3@a.example", "Mid-2-3");
+	add_as(message, "c1@a.example", "Mid-22");
+	add_as(message, "c2@a.example", "Mid-22-2");
+	deliver(&set, &list);
+	assert_int_equal(message->recipients[0].result, DELIVERY_OK);
+	for (size_t i = 1; i < 4; i++)
+		assert_int_equal(
+		    message->recipients[i].result, DELIVERY_PERMISSION);
+	assert_int_equal(message->recipients[4].result, DELIVERY_OK);
+	assert_int_equal(message->recipients[5].result, DELIVERY_OK);
+	assert_int_equal(files_in("a.example/a1/new", file), 1);
+	assert_int_equal(files_in("a.example/b1/new", file), 0);
+	assert_int_equal(files_in("a.example/b3/new", file), 0);
+	assert_int_equal(files_in("a.example/c1/new", file), 1);
+	assert_int_equal(files_in("a.example/c2/new", file), 1);
+	assert_non_null(strstr(file, "_Mid-22-2."));
+	/* A bad ticket counts for the group as well. */
+	message->recipients[5].ticket[0] ^= 1;
+	deliver(&set, &list);
+	assert_int_equal(message->recipients[4].result, DELIVERY_TICKET);
+	assert_int_equal(files_in("a.example/c1/new", file), 1);
+	assert_int_equal(files_in("a.example/a1/new", file), 2);
+}
+
+/* One fails when others are visible already: they are taken back. */
+static void
+targets_are_taken_back(void **state)
+{
+	struct message_file *message = new_message(HELLO);
+	char file[1024], id[32], name[32];
+
+	(void)state;
+	for (int i = 1; i <= 200; i++) {
+		(void)snprintf(
+		    id, sizeof(id), i == 1 ? "Mid-1" : "Mid-1-%d", i);
+		(void)snprintf(name, sizeof(name), "u%d@a.example", i);
+		add_as(message, name, id);
+	}
+	fail_link = EDQUOT;
+	fail_link_after = 150;
+	deliver(&set, &list);
+	for (int i = 1; i <= 200; i++) {
+		assert_int_equal(
+		    message->recipients[i - 1].result, DELIVERY_QUOTA);
+		(void)snprintf(name, sizeof(name), "a.example/u%d/new", i);
+		assert_int_equal(files_in(name, file), 0);
+	}
+}
+
+static void
 system_accounts(void **state)
 {
 	const struct passwd *pw = getpwnam("daemon");
@@ -657,6 +728,8 @@ main(void)
 	    TEST(directory_that_cannot_be_flushed),
 	    TEST(all_at_once_fails),
 	    TEST(mailboxes_that_move),
+	    TEST(all_targets_or_none),
+	    TEST(targets_are_taken_back),
 	    TEST(system_accounts),
 	};
 
