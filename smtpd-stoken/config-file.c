@@ -101,10 +101,24 @@ check_group(const char *name, FILE *errors)
 	return 1;
 }
 
+/* Who is not root delivers as himself, whatever the file says. */
 static int
 check_user(const char *name, FILE *errors)
 {
-	if (name == NULL || getpwnam(name) != NULL)
+	const struct passwd *user;
+
+	if (name == NULL)
+		return 0;
+	user = getpwnam(name);
+	if (geteuid() != 0) {
+		if (user == NULL || user->pw_uid != geteuid())
+			fprintf(errors,
+			    "warning: not started as root, so mail is not "
+			    "delivered as user \"%s\" but as you\n",
+			    name);
+		return 0;
+	}
+	if (user != NULL)
 		return 0;
 	fprintf(errors, "user \"%s\" does not exist, expected one that does\n",
 	    name);

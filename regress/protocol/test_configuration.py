@@ -4,6 +4,7 @@ reads back, every process proves itself, and what is wrong with a file that
 the configuration names is said, with the file's name."""
 import contextlib
 import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -180,3 +181,15 @@ def test_reload_says_what_takes_a_restart(line, word):
         assert done.returncode != 0
         assert word in done.stderr and "already" not in done.stderr
         one.token_session("alice@a.example", one.temporary()).quit()
+
+
+def test_a_mail_user_without_root(idle):
+    """It must be left out, or be the user who starts it: a warning."""
+    line = 'deliver maildir "%s/%%{domain}/%%{user}" user ' % idle.mailroot
+    mine = pwd.getpwuid(os.getuid() or 65534).pw_name
+    for name, warned in (("daemon", True), (mine, False)):
+        idle.replace = {"deliver maildir": line + name}
+        idle.write_config()
+        done = check(idle, "-v")
+        assert done.returncode == 0, done.stderr
+        assert ("warning: not started as root" in done.stderr) == warned
