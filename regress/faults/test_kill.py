@@ -13,7 +13,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from clause import clauses  # noqa: E402
 from client import Closed  # noqa: E402
 from load import ALICE, BOB, Load  # noqa: E402
-from server import ROLES  # noqa: E402
+from server import ROLES, is_running  # noqa: E402
 
 KILLS = 3
 
@@ -48,9 +48,7 @@ def test_kill_the_parent(own):
         os.kill(server.pid, signal.SIGKILL)
         server.process.wait(10)
         deadline = time.monotonic() + 10
-        while any(os.path.exists("/proc/%d" % x) and
-                  "Z" not in open("/proc/%d/stat" % x).read().rsplit(
-                      ")", 1)[1][:3] for x in children):
+        while any(is_running(x) for x in children):
             assert time.monotonic() < deadline, "children live on"
             time.sleep(0.05)
         server.start()

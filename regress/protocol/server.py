@@ -116,8 +116,17 @@ def children(pid):
     return found
 
 
-def drop(tmpfs=None):
-    """For the child between fork and exec: give up root, die with us."""
+def is_running(pid):
+    """Is there such a process, and not only what is left of it?"""
+    try:
+        stat = pathlib.Path("/proc", str(pid), "stat").read_text()
+    except OSError:
+        return False
+    return stat.rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def drop():
+    """For the child between fork and exec: give up root."""
     def run():
         if os.getuid() == 0:
             os.setgroups([])
@@ -332,10 +341,16 @@ class Server:
         """Ends what is left of the instance, and only that."""
         if self.process is None or self.process.poll() is not None:
             return
-        for pid in [*self.roles(), self.pid, self.process.pid]:
+        # The parent first: it would replace the others.
+        pids = [self.pid, self.process.pid, *self.roles()]
+        for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.process.wait(10)
+        deadline = time.monotonic() + 10
+        while any(is_running(x) for x in pids[2:]) and \
+                time.monotonic() < deadline:
+            time.sleep(0.005)
 
     def stop(self):
         """Ends the instance in order, looks at its exit, removes it."""
