@@ -122,6 +122,25 @@ a_forgotten_session_gets_no_answer(void **state)
 	assert_int_not_equal(answers[1].session, 1);
 }
 
+/* Its number is that of another session now, which knows no password. */
+static void
+a_number_used_again_gets_no_old_answer(void **state)
+{
+	uint64_t i;
+
+	(void)state;
+	for (i = 1; i <= 6; i++) /* some with a worker, some in the queue */
+		assert_int_equal(ask(i, "secret"), 0);
+	hasher_forget_all();
+	for (i = 1; i <= 6; i++)
+		assert_int_equal(ask(i, "wrong"), 0);
+	expected = 6;
+	(void)event_dispatch();
+	assert_int_equal(answered, 6);
+	for (i = 0; i < answered; i++)
+		assert_false(answers[i].matches);
+}
+
 static void
 a_dead_worker_is_noticed(void **state)
 {
@@ -183,6 +202,8 @@ main(void)
 		bounds_the_queue, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		a_forgotten_session_gets_no_answer, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(
+		a_number_used_again_gets_no_old_answer, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(
 		a_dead_worker_is_noticed, set_up, tear_down),
 	    cmocka_unit_test(exchanges_are_bounded_in_number_and_time),

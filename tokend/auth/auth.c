@@ -385,11 +385,16 @@ unveil_files(const struct settings *settings)
 	unveil_directory(settings->aliases_file);
 }
 
-/* Another tokend knows nothing of the exchanges of the one before. */
+/*
+ * Another tokend knows nothing of the exchanges of the one before, and numbers
+ * its own from 1 again: a check of the old one's that is still under way must
+ * not answer for one of these.
+ */
 static void
 peer_gone(struct channel *c)
 {
 	(void)c;
+	hasher_forget_all();
 	exchanges_clear();
 }
 

@@ -210,7 +210,7 @@ hasher_forget(uint64_t session)
 }
 
 void
-hasher_stop(void)
+hasher_forget_all(void)
 {
 	struct job *job;
 	unsigned int i;
@@ -220,6 +220,17 @@ hasher_stop(void)
 		job_free(job);
 	}
 	queued = 0;
+	for (i = 0; i < worker_count; i++)
+		if (workers[i].job != NULL)
+			workers[i].job->forgotten = true;
+}
+
+void
+hasher_stop(void)
+{
+	unsigned int i;
+
+	hasher_forget_all();
 	for (i = 0; i < worker_count; i++) {
 		(void)event_del(&workers[i].event);
 		(void)close(workers[i].fd);

@@ -35,6 +35,8 @@ int hasher_ask(uint64_t session, const struct password_check *check);
 
 /* The session is gone: its check, if any, gets no answer. */
 void hasher_forget(uint64_t session);
+/* All sessions are gone, and their numbers may be used again. */
+void hasher_forget_all(void);
 
 /* Ends the workers and wipes the queue. */
 void hasher_stop(void);
