@@ -169,7 +169,14 @@ reward(
 	int result;
 
 	out[0] = '\0';
-	if (!earns_token(&recipient->token, now))
+	/*
+	 * One that was revoked while the message was under way has delivered
+	 * it, but earns nothing: the new one would be later than the mark.
+	 */
+	if (!earns_token(&recipient->token, now) ||
+	    check_again(&tokend.issuer, &recipient->token,
+		bytes_text(recipient->remote), bytes_text(recipient->local),
+		now) != CHECK_OK)
 		return;
 	result = issue_refreshed(&tokend.issuer, bytes_text(recipient->remote),
 	    bytes_text(recipient->local), now, out);

@@ -669,6 +669,36 @@ failed_delivery_earns_nothing(void **state)
 	assert_string_equal(rows, "");
 }
 
+/*
+ * Revoked between the grant and the delivery: the message may land, but no
+ * token that is later than the revocation comes of it.
+ */
+static void
+revoked_in_flight_earns_nothing(void **state)
+{
+	struct bytes rest, item;
+	int before;
+
+	(void)state;
+	make_token();
+	admit(engine, 1, "192.0.2.1");
+	recipient(engine, 1, 1, 0, FRIEND, ALICE, token);
+	begin(engine, 1, 1);
+	assert_int_equal(octets[0], VERDICT_OK);
+	say(CONTROL_VERB_REVOKE_PAIR, FRIEND, ALICE, NULL);
+	before = answers;
+	pump(&answers, before, 100);
+	assert_int_equal(answers, before);
+	end(engine, 1, 1, 1);
+	pump(&answers, before + 1, SECONDS * 1000);
+	assert_int_equal(answers, before + 2);
+	rest = last.commit_result.tokens;
+	assert_int_equal(list_next(&rest, &item), 1);
+	assert_int_equal(item.length, 0);
+	assert_int_equal(TELL(SHOW_TOKENS, "", ""), CONTROL_OK);
+	assert_null(strstr(rows, "kind=permanent"));
+}
+
 static void
 recipients_need_a_right(void **state)
 {
@@ -1082,6 +1112,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(token_delivers),
 	    TEST(failed_delivery_earns_nothing),
+	    TEST(revoked_in_flight_earns_nothing),
 	    TEST(recipients_need_a_right),
 	    TEST(users_and_the_mta_need_no_token),
 	    TEST(revocation_waits_for_a_flight),
