@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include "tokend/auth.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "lib/log.h"
 #include "lib/process.h"
@@ -247,7 +247,22 @@ password_step(struct session *session, const struct msg_auth_step *m)
 static int
 is_stoken(const struct session *session)
 {
-	return strcasecmp(session->exchange->mechanism, "STOKEN") == 0;
+	return strcmp(session->exchange->mechanism, "STOKEN") == 0;
+}
+
+/* As it is logged. */
+static int
+copy_mechanism(struct exchange *exchange, struct bytes name)
+{
+	size_t i;
+
+	if (bytes_copy(
+		exchange->mechanism, sizeof(exchange->mechanism), name) == -1)
+		return -1;
+	for (i = 0; i < name.length; i++)
+		exchange->mechanism[i] =
+		    (char)toupper((unsigned char)exchange->mechanism[i]);
+	return 0;
 }
 
 /* A new login. Returns 0, or -1 when it was answered already. */
@@ -265,8 +280,7 @@ exchange_begin(struct session *session, const struct msg_auth_step *m)
 	exchange->session = session;
 	RB_INSERT(exchange_tree, &exchanges, exchange);
 	session->exchange = exchange;
-	if (bytes_copy(exchange->mechanism, sizeof(exchange->mechanism),
-		m->mechanism) == -1 ||
+	if (copy_mechanism(exchange, m->mechanism) == -1 ||
 	    (is_stoken(session) &&
 		(!m->lmtp || !m->tls || !tokend.settings->tokens))) {
 		exchange_drop(session);

@@ -151,8 +151,10 @@ go_on(int fd, short what, void *argument)
 
 	(void)fd;
 	(void)what;
-	if (client->step == NULL || channel_full(client->channel) ||
-	    client->step(client) == 0)
+	if (client->step == NULL || channel_full(client->channel))
+		return;
+	client->moved = 1;
+	if (client->step(client) == 0)
 		return;
 	if (!channel_full(client->channel))
 		(void)evtimer_add(&client->again, &at_once);
@@ -202,7 +204,7 @@ on_request(struct channel *channel, const union message *message, int fd)
 		channel_close(channel);
 		return;
 	}
-	client->busy = 1;
+	client->busy = client->moved = 1;
 	client->count = 0;
 	client->next.length = 0;
 	if (m->version != CONTROL_VERSION || function == NULL) {
@@ -241,6 +243,7 @@ client_new(int fd, uid_t uid)
 	set.context = client;
 	client->uid = (uint32_t)uid;
 	client->keys_fd = -1;
+	client->moved = 1;
 	client->number = ++last_number;
 	evtimer_set(&client->again, go_on, client);
 	if ((client->channel = channel_open(fd, &set)) == NULL)
@@ -307,6 +310,23 @@ control_close(void)
 	(void)evtimer_del(&accept_later);
 	close(listener);
 	listener = -1;
+}
+
+void
+control_sweep(void)
+{
+	size_t i;
+
+	for (i = 0; i < CLIENTS_MAX; i++) {
+		if (clients[i] == NULL)
+			continue;
+		/* One that waits for a revocation has nothing to do. */
+		if (!clients[i]->moved &&
+		    (!clients[i]->busy || clients[i]->step != NULL))
+			channel_close(clients[i]->channel);
+		else
+			clients[i]->moved = 0;
+	}
 }
 
 void

@@ -27,6 +27,7 @@ struct client_request {
 	uint64_t number; /* of the client: never used again */
 	uint32_t uid;
 	int busy;
+	int moved; /* since control_sweep() looked last */
 	control_step *step; /* or NULL */
 	struct event again;
 	struct record_key next; /* where a list goes on */
@@ -41,6 +42,12 @@ struct client_request {
 /* Takes the listening socket over. */
 void control_listen(int fd);
 void control_close(void);
+
+/*
+ * Once a minute: drops clients that asked for nothing, or took nothing of a
+ * long answer, since the last time: while a backup is made the log grows.
+ */
+void control_sweep(void);
 
 /* By number, since a client may go while something is under way. */
 struct client_request *control_find(uint64_t number);

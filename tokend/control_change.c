@@ -160,6 +160,7 @@ revoke_scope(struct client_request *client, enum mark_scope scope,
     const char *remote, const char *local)
 {
 	uint64_t *number = malloc(sizeof(*number));
+	char safe_local[640], safe_remote[640];
 
 	if (number == NULL) {
 		control_end_verdict(client, TOKEN_VERDICT_TEMPORARY);
@@ -167,7 +168,10 @@ revoke_scope(struct client_request *client, enum mark_scope scope,
 	}
 	*number = client->number;
 	log_info("revoked scope=%s local=<%s> remote=<%s> by user %u",
-	    mark_scope_name(scope), local, remote, client->uid);
+	    mark_scope_name(scope),
+	    log_safe(safe_local, sizeof(safe_local), bytes_text(local)),
+	    log_safe(safe_remote, sizeof(safe_remote), bytes_text(remote)),
+	    client->uid);
 	revoke_finally(
 	    scope, bytes_text(remote), bytes_text(local), revoked, number);
 }

@@ -184,9 +184,8 @@ session_new(struct channel *engine, const struct msg_session_admit *m)
 	session->listener = m->listener;
 	session->port = m->port;
 	session->since = m->since;
-	if (bytes_copy(
-		session->address, sizeof(session->address), m->address) == -1)
-		strlcpy(session->address, "?", sizeof(session->address));
+	/* For the log, as it is; an engine may say what it likes. */
+	log_safe(session->address, sizeof(session->address), m->address);
 	if (channel_trusted(engine))
 		session->who = WHO_MTA;
 	session->client = client_enter(m->address, ticket_clock());

@@ -9,6 +9,7 @@
 
 #include "lib/log.h"
 #include "tokend/client.h"
+#include "tokend/control.h"
 
 #define MINUTE 60
 #define AT_ONCE 2000 /* records looked at in one go */
@@ -130,6 +131,7 @@ static void
 upkeep(int fd, short what, void *argument)
 {
 	const struct timeval minute = {MINUTE, 0}, second = {1, 0};
+	static uint64_t swept;
 	uint64_t now = wall_clock();
 	int more;
 
@@ -137,6 +139,10 @@ upkeep(int fd, short what, void *argument)
 	(void)what;
 	(void)argument;
 	clients_sweep(ticket_clock());
+	if (now >= swept + MINUTE * 1000) {
+		control_sweep();
+		swept = now;
+	}
 	more = prune_records(RECORD_PERMANENT, &permanent_cursor, now);
 	more |= prune_records(RECORD_RENEWED, &renewed_cursor, now);
 	if (marks_prune(tokend.marks, tokend.store, now, AT_ONCE) == -1)
