@@ -335,48 +335,6 @@ row_start(struct row *row)
 	list_init(&row->list, row->data, sizeof(row->data));
 }
 
-/* Everything in a row is bounded, so that it fits. */
-static void
-add(struct row *row, const char *key, const char *type, struct bytes value)
-{
-	(void)list_add(&row->list, bytes_text(key));
-	(void)list_add(&row->list, bytes_text(type));
-	(void)list_add(&row->list, value);
-}
-
-void
-row_string(struct row *row, const char *key, struct bytes value)
-{
-	add(row, key, "s", value);
-}
-
-static void
-add_number(struct row *row, const char *key, const char *type, uint64_t value)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
-	add(row, key, type, bytes_text(text));
-}
-
-void
-row_number(struct row *row, const char *key, uint64_t value)
-{
-	add_number(row, key, "n", value);
-}
-
-void
-row_time(struct row *row, const char *key, uint64_t value)
-{
-	add_number(row, key, "t", value);
-}
-
-void
-row_flag(struct row *row, const char *key, int value)
-{
-	add_number(row, key, "b", value ? 1 : 0);
-}
-
 void
 row_send(struct client_request *client, const struct row *row)
 {

@@ -11,6 +11,7 @@
 #include <event.h>
 
 #include "lib/address.h"
+#include "lib/row.h"
 #include "tokend/tokend.h"
 
 struct client_request;
@@ -61,16 +62,12 @@ control_end_verdict(struct client_request *client, enum token_verdict verdict);
 /* Goes on with client->step whenever the client can take more. */
 void control_run(struct client_request *client, control_step *step);
 
-/* A row: start, add in order, send. */
+/* A row: start it, add to `list` (lib/row.h; it has room), send it. */
 struct row {
 	uint8_t data[12288];
 	struct list_writer list;
 };
 void row_start(struct row *row);
-void row_string(struct row *row, const char *key, struct bytes value);
-void row_number(struct row *row, const char *key, uint64_t value);
-void row_time(struct row *row, const char *key, uint64_t value); /* ms */
-void row_flag(struct row *row, const char *key, int value);
 void row_send(struct client_request *client, const struct row *row);
 
 /* May this user id do what the verb does? `owner` is the daemon's. */

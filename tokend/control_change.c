@@ -29,7 +29,7 @@ made(void *argument, int durable)
 
 	if (client != NULL && durable) {
 		row_start(&row);
-		row_string(&row, "token", bytes_text(making->token));
+		row_text(&row.list, "token", bytes_text(making->token));
 		row_send(client, &row);
 		explicit_bzero(&row, sizeof(row));
 	}
@@ -279,8 +279,8 @@ control_rotate_key(struct client_request *client, struct bytes arguments)
 	}
 	log_info("key %u is active now", key->id);
 	row_start(&row);
-	row_number(&row, "id", key->id);
-	row_time(&row, "created", key->created * 1000);
+	row_number(&row.list, "id", key->id);
+	row_time(&row.list, "created", key->created * 1000);
 	row_send(client, &row);
 	control_end(client, CONTROL_OK, "");
 }

@@ -52,10 +52,10 @@ token_fields(struct row *row, struct bytes remote, struct bytes local,
     const char *kind, const char *state)
 {
 	row_start(row);
-	row_string(row, "remote", remote);
-	row_string(row, "local", local);
-	row_string(row, "kind", bytes_text(kind));
-	row_string(row, "state", bytes_text(state));
+	row_text(&row->list, "remote", remote);
+	row_text(&row->list, "local", local);
+	row_text(&row->list, "kind", bytes_text(kind));
+	row_text(&row->list, "state", bytes_text(state));
 }
 
 static const char *
@@ -91,9 +91,9 @@ each_permanent(struct bytes key, struct bytes value, void *argument)
 	token_id(&token, id);
 	token_fields(&row, remote, local, "permanent",
 	    permanent_state(&permanent, &token, remote, local));
-	row_time(&row, "issued", permanent.issued);
-	row_time(&row, "expires", permanent.expires);
-	row_string(&row, "id", bytes_text(id));
+	row_time(&row.list, "issued", permanent.issued);
+	row_time(&row.list, "expires", permanent.expires);
+	row_text(&row.list, "id", bytes_text(id));
 	row_send(listing->client, &row);
 	return --listing->rows == 0;
 }
@@ -131,9 +131,9 @@ each_mark(struct bytes key, struct bytes value, void *argument)
 		return --listing->rows == 0;
 	token_fields(
 	    &row, remote, local, "revocation", mark_scope_name(key.data[1]));
-	row_time(&row, "issued", times.before);
-	row_time(&row, "expires", times.until);
-	row_string(&row, "id", bytes_text(""));
+	row_time(&row.list, "issued", times.before);
+	row_time(&row.list, "expires", times.until);
+	row_text(&row.list, "id", bytes_text(""));
 	row_send(listing->client, &row);
 	return --listing->rows == 0;
 }
@@ -190,10 +190,10 @@ each_held(struct bytes key, struct bytes value, void *argument)
 	if (record_key_split(key, &remote, &local) == 0 &&
 	    held_decode(&held, value) == 0) {
 		row_start(&row);
-		row_string(&row, "remote", remote);
-		row_string(&row, "local", local);
-		row_time(&row, "received", held.received);
-		row_number(&row, "key", held.key_id);
+		row_text(&row.list, "remote", remote);
+		row_text(&row.list, "local", local);
+		row_time(&row.list, "received", held.received);
+		row_number(&row.list, "key", held.key_id);
 		row_send(listing->client, &row);
 	}
 	return --listing->rows == 0;
@@ -233,12 +233,12 @@ control_show_keys(struct client_request *client, struct bytes arguments)
 		key = &tokend.ring.keys[i];
 		expires = issue_horizon(&tokend.issuer, key->id);
 		row_start(&row);
-		row_number(&row, "id", key->id);
-		row_time(&row, "created", key->created * 1000);
-		row_string(&row, "state",
+		row_number(&row.list, "id", key->id);
+		row_time(&row.list, "created", key->created * 1000);
+		row_text(&row.list, "state",
 		    bytes_text(key == active ? "active" : "checking"));
 		/* Without a token under it, it could go at once. */
-		row_time(&row, "needed_until",
+		row_time(&row.list, "needed_until",
 		    expires == 1 ? key->created * 1000 : expires);
 		row_send(client, &row);
 	}
@@ -264,18 +264,18 @@ send_session(struct client_request *client, const struct session *session)
 	struct row row;
 
 	row_start(&row);
-	row_string(&row, "session", bytes_text(session_name(session)));
-	row_string(&row, "address", bytes_text(session->address));
-	row_number(&row, "port", session->port);
-	row_string(&row, "listener",
+	row_text(&row.list, "session", bytes_text(session_name(session)));
+	row_text(&row.list, "address", bytes_text(session->address));
+	row_number(&row.list, "port", session->port);
+	row_text(&row.list, "listener",
 	    bytes_text(
 		listener_kinds[session->kind <= LISTENER_SOCKET ? session->kind
 								: 0]));
-	row_number(&row, "listener_port", session->listener);
-	row_flag(&row, "tls", session->tls);
-	row_string(&row, "login_by", bytes_text(whos[session->who]));
-	row_string(&row, "login", bytes_text(session->login));
-	row_time(&row, "since", session->since * 1000);
+	row_number(&row.list, "listener_port", session->listener);
+	row_boolean(&row.list, "tls", session->tls);
+	row_text(&row.list, "login_by", bytes_text(whos[session->who]));
+	row_text(&row.list, "login", bytes_text(session->login));
+	row_time(&row.list, "since", session->since * 1000);
 	row_send(client, &row);
 }
 
@@ -318,15 +318,15 @@ control_show_stats(struct client_request *client, struct bytes arguments)
 	(void)arguments;
 	store_numbers(tokend.store, &numbers);
 	row_start(&row);
-	row_time(&row, "started", tokend.started);
-	row_number(&row, "sessions_now", sessions_count());
-	row_number(&row, "addresses_now", clients_count());
-	row_number(&row, "keys", tokend.ring.count);
-	row_number(&row, "marks", marks_count(tokend.marks));
-	row_number(&row, "store_commits", numbers.commits);
-	row_number(&row, "store_writes", numbers.writes);
-	row_number(&row, "store_log_octets", numbers.log_octets);
-#define COUNTER(name) row_number(&row, #name, tokend.counters.name);
+	row_time(&row.list, "started", tokend.started);
+	row_number(&row.list, "sessions_now", sessions_count());
+	row_number(&row.list, "addresses_now", clients_count());
+	row_number(&row.list, "keys", tokend.ring.count);
+	row_number(&row.list, "marks", marks_count(tokend.marks));
+	row_number(&row.list, "store_commits", numbers.commits);
+	row_number(&row.list, "store_writes", numbers.writes);
+	row_number(&row.list, "store_log_octets", numbers.log_octets);
+#define COUNTER(name) row_number(&row.list, #name, tokend.counters.name);
 	COUNTERS
 #undef COUNTER
 	row_send(client, &row);
@@ -368,12 +368,12 @@ show_answered(struct ask *ask, const union message *m)
 		return;
 	token_fields(&row, bytes_text(shown->remote), bytes_text(shown->local),
 	    token_kind_name(shown->token.kind), state);
-	row_flag(&row, "accepted", strcmp(state, "good") == 0);
+	row_boolean(&row.list, "accepted", strcmp(state, "good") == 0);
 	token_id(&shown->token, id);
-	row_time(&row, "issued", shown->token.issued);
-	row_time(&row, "expires", shown->token.expires);
-	row_number(&row, "key", shown->token.key_id);
-	row_string(&row, "id", bytes_text(id));
+	row_time(&row.list, "issued", shown->token.issued);
+	row_time(&row.list, "expires", shown->token.expires);
+	row_number(&row.list, "key", shown->token.key_id);
+	row_text(&row.list, "id", bytes_text(id));
 	row_send(client, &row);
 	control_end(client, CONTROL_OK, "");
 }

@@ -217,9 +217,9 @@ check_end(struct client_request *client)
 		return;
 	}
 	row_start(&row);
-	row_number(&row, "records", client->count);
-	row_number(&row, "keys", tokend.ring.count);
-	row_number(&row, "marks", marks_count(tokend.marks));
+	row_number(&row.list, "records", client->count);
+	row_number(&row.list, "keys", tokend.ring.count);
+	row_number(&row.list, "marks", marks_count(tokend.marks));
 	row_send(client, &row);
 	control_end(client, CONTROL_OK, "");
 }
