@@ -9,8 +9,6 @@
 
 /* Below this number of files fsync() of each is quicker. */
 #define FLUSH_FEW 3
-/* What syncfs() may take at any rate, before it is held against it. */
-#define FLUSH_PATIENCE_US 20000
 /* When it is avoided, it is tried again after so many flushes. */
 #define FLUSH_PROBE 8
 
@@ -69,8 +67,7 @@ flush_prefers_all(struct flush_history *h, size_t count)
 {
 	if (count < FLUSH_FEW)
 		return 0;
-	if (h->all_us > FLUSH_PATIENCE_US && h->all_us > h->one_us * count &&
-	    h->avoided < FLUSH_PROBE) {
+	if (h->all_us > h->one_us * count && h->avoided < FLUSH_PROBE) {
 		h->avoided++;
 		return 0;
 	}
