@@ -194,6 +194,7 @@ child_ended(struct child *child, int status)
 	child->ready = 0;
 	if (parent.stopping)
 		return;
+	reload_lost(child);
 	if (!parent.started) {
 		parent_failed(NULL);
 		return;

@@ -22,6 +22,7 @@ struct child {
 	struct channel *channel; /* NULL: not running */
 	uint32_t generation; /* of the commit that it was sent */
 	int ready; /* it took that commit */
+	int asked; /* of a reload: its answer is awaited */
 	time_t started; /* monotonic seconds */
 	unsigned int failures; /* quick deaths in a row */
 	struct event *restart; /* timer */
@@ -84,5 +85,7 @@ void notify(const char *state);
 /* reload.c: SIGHUP or `tokenctl reload`. */
 void reload_start(struct channel *asker, uint32_t request);
 void reload_answered(struct child *, int ok, const char *problem);
+/* It died before it answered. */
+void reload_lost(struct child *);
 
 #endif

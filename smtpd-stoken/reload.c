@@ -124,6 +124,7 @@ send_to_rank(void)
 			continue;
 		setup_send(child);
 		setup_commit(child);
+		child->asked = 1;
 		reload.waiting++;
 	}
 }
@@ -170,12 +171,19 @@ finish(void)
 static void
 undo(void)
 {
+	size_t i;
+
 	config_free(parent.config);
 	listeners_close(parent.bound, parent.bound_count);
 	parent.config = reload.old;
 	parent.bound = reload.old_bound;
 	parent.bound_count = reload.old_bound_count;
 	reload.undoing = 1;
+	/* A replacement that starts with what was refused starts again. */
+	for (i = 0; i < parent.child_count; i++)
+		if (parent.children[i].pid != 0 && !parent.children[i].ready)
+			child_kill(parent.children[i].row->role,
+			    parent.children[i].instance);
 	send_to_all();
 	if (reload.waiting == 0 && !send_to_next())
 		finish();
@@ -184,8 +192,9 @@ undo(void)
 void
 reload_answered(struct child *child, int ok, const char *problem)
 {
-	if (!reload.running || reload.waiting == 0)
+	if (!child->asked)
 		return;
+	child->asked = 0;
 	if (!ok && reload.problem[0] == '\0')
 		(void)snprintf(reload.problem, sizeof(reload.problem), "%s: %s",
 		    child->row->program, problem);
@@ -195,6 +204,12 @@ reload_answered(struct child *child, int ok, const char *problem)
 		undo();
 	else if (!send_to_next())
 		finish();
+}
+
+void
+reload_lost(struct child *child)
+{
+	reload_answered(child, 0, "it died");
 }
 
 void

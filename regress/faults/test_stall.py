@@ -141,3 +141,25 @@ def test_many_clients(own):
     assert not load.refused and not load.unknown
     assert len(load.verify()) == len(load.accepted)
     server.check()
+
+
+def test_reload_survives_a_process_that_dies_of_it(own):
+    """It is refused then, and the next one goes through."""
+    server = own(prefork=(1, 1, 1))
+    results = []
+    victim = server.pids("engine")[0]
+    os.kill(victim, signal.SIGSTOP)
+    thread = threading.Thread(
+        target=lambda: results.append(server.ctl("reload")))
+    thread.start()
+    time.sleep(0.5)
+    os.kill(victim, signal.SIGKILL)
+    thread.join(15)
+    assert results and results[0].returncode != 0
+    assert "died" in results[0].stderr
+    deadline = time.monotonic() + 10
+    while (done := server.ctl("reload")).returncode != 0:
+        assert time.monotonic() < deadline, done.stderr
+        time.sleep(0.2)
+    with server.login(BOB) as c:
+        c.want("NOOP", "250 2.0.0")
