@@ -254,20 +254,21 @@ def test_good_logins_beside_bad_ones(server):
     assert not wrong
 
 
-def median_login(server, user, word, count=7):
+def fastest_login(server, user, word, count=9):
+    """Seconds; the fastest of some, so that a busy machine does not count."""
     times = []
     for _ in range(count):
         with server.hello("EHLO", source="127.0.4.2") as c:
             begin = time.monotonic()
             assert c.plain_login(user, word).status == FAILED
             times.append(time.monotonic() - begin)
-    return sorted(times)[count // 2]
+    return min(times)
 
 
 def test_unknown_user_costs_as_much(server):
     """T12: the time does not tell who exists."""
-    known = median_login(server, CRYPT_USER, "wrong")
-    unknown = median_login(server, "nobody-here@a.example", "wrong")
+    known = fastest_login(server, CRYPT_USER, "wrong")
+    unknown = fastest_login(server, "nobody-here@a.example", "wrong")
     assert 0.33 < unknown / known < 3, (known, unknown)
 
 
