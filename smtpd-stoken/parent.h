@@ -25,6 +25,8 @@ struct child {
 	int asked; /* of a reload: its answer is awaited */
 	time_t started; /* monotonic seconds */
 	unsigned int failures; /* quick deaths in a row */
+	unsigned int complaints; /* of its peers, since: */
+	time_t complains; /* monotonic seconds */
 	struct event *restart; /* timer */
 };
 

@@ -7,12 +7,17 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "paths.h"
 #include "lib/log.h"
 #include "lib/settings.h"
 #include "smtpd-stoken/parent.h"
+
+/* Complaints of one process that are believed, in so many seconds. */
+#define COMPLAINTS_MOST 5
+#define COMPLAINTS_SECONDS 60
 
 static void on_ready(struct channel *, const union message *, int);
 static void on_complaint(struct channel *, const union message *, int);
@@ -383,6 +388,49 @@ on_ready(struct channel *c, const union message *m, int fd)
 	parent_ready();
 }
 
+/* Is the one complained of a peer of the one who complains? */
+static int
+are_joined(const struct child *child, uint8_t role, uint8_t instance)
+{
+	const struct child *other;
+	const struct edge_row *edge;
+	size_t i;
+
+	for (i = 0; i < parent.child_count; i++) {
+		other = &parent.children[i];
+		if (other->row->role != role || other->instance != instance)
+			continue;
+		for (edge = edge_table; edge->a != ROLE_NONE; edge++)
+			if (edge_joins(edge, child, other) ||
+			    edge_joins(edge, other, child))
+				return 1;
+	}
+	return 0;
+}
+
+/*
+ * Who complains again and again is replaced as well: one that was taken over
+ * could keep all others from working.
+ */
+static void
+count_complaint(struct child *child)
+{
+	struct timespec now;
+
+	if (clock_gettime(CLOCK_MONOTONIC, &now) == -1)
+		fatal("clock_gettime");
+	if (now.tv_sec - child->complains >= COMPLAINTS_SECONDS) {
+		child->complains = now.tv_sec;
+		child->complaints = 0;
+	}
+	if (++child->complaints <= COMPLAINTS_MOST)
+		return;
+	child->complaints = 0;
+	log_warnx("%s[%u] complains too much", child->row->program,
+	    child->instance);
+	child_kill(child->row->role, child->instance);
+}
+
 static void
 on_complaint(struct channel *c, const union message *m, int fd)
 {
@@ -393,10 +441,18 @@ on_complaint(struct channel *c, const union message *m, int fd)
 	(void)fd;
 	if (child == NULL || p->role >= ROLE_COUNT)
 		return;
+	if (!are_joined(child, p->role, p->instance)) {
+		log_warnx("%s[%u] complains of a process that it has nothing "
+			  "to do with",
+		    child->row->program, child->instance);
+		child_kill(child->row->role, child->instance);
+		return;
+	}
 	log_warnx("%s[%u] complains of %s[%u]: %s", child->row->program,
 	    child->instance, role_name(p->role), p->instance,
 	    log_safe(text, sizeof(text), p->problem));
 	child_kill(p->role, p->instance);
+	count_complaint(child);
 }
 
 static void

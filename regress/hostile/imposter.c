@@ -3,7 +3,7 @@
  * Stands where a role's executable should be, and lies to the parent. When a
  * file `lie` lies beside it, it is taken away, and what it says is done once;
  * else the real executable (the same name with `.real`) runs. Lies: junk,
- * type NUMBER, exit STATUS, hang.
+ * type NUMBER, exit STATUS, hang, complain ROLE TIMES (of its instance 0).
  */
 #include <sys/types.h>
 #include <sys/socket.h>
@@ -44,6 +44,24 @@ drain(void)
 }
 
 static void
+complain(const char *of_whom)
+{
+	char *rest;
+	union message m = {
+	    .complaint = {.role = (uint8_t)strtoul(of_whom, &rest, 10),
+		.problem = bytes_text("I do not like it")}};
+	unsigned long times = strtoul(rest, NULL, 10);
+	const struct message_row *row = message_find(MSG_COMPLAINT);
+	uint8_t body[256];
+
+	message_encode(row, &m, body);
+	while (times-- > 0)
+		(void)imsg_compose(&buf, MSG_COMPLAINT, 0, 0, -1, body,
+		    message_size(row, &m));
+	(void)imsgbuf_flush(&buf);
+}
+
+static void
 lie(const char *what)
 {
 	static char junk[5000];
@@ -56,6 +74,8 @@ lie(const char *what)
 		(void)!write(PARENT, junk, sizeof(junk));
 	} else if (strncmp(what, "type ", 5) == 0)
 		say((uint16_t)strtoul(what + 5, NULL, 0));
+	else if (strncmp(what, "complain ", 9) == 0)
+		complain(what + 9);
 	else if (strncmp(what, "exit ", 5) == 0)
 		exit(atoi(what + 5));
 	else if (strncmp(what, "hang", 4) == 0)

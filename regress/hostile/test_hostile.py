@@ -134,6 +134,29 @@ def test_lies_to_the_parent(stage, role):
     stage.family = stage.roles()
 
 
+TOKEND, SIGN = 5, 6  # enum role
+
+
+@pytest.mark.restarts
+@pytest.mark.parametrize("what, victim", [
+    ("complain %d 1" % SIGN, None), ("complain %d 6" % TOKEND, "tokend")])
+def test_who_complains_too_much_is_replaced(stage, what, victim):
+    """Of somebody that it has no edge to: that one stays.  Of a peer, again
+    and again: it goes too."""
+    family = sorted(stage.roles().values())
+    before = {role: stage.pids(role) for role in ("tokend", "tokend-sign")}
+    path = say(stage, "engine", what)
+    stage.kill_one(stage.pids("engine")[0])
+    deadline = time.monotonic() + 20
+    while path.exists() or not stage.answers() or \
+            sorted(stage.roles().values()) != family:
+        assert time.monotonic() < deadline, stage.log_tail()
+        time.sleep(0.05)
+    for role, pids in before.items():
+        assert (stage.pids(role) == pids) == (role != victim), role
+    stage.family = stage.roles()
+
+
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("what", ["exit 1", "junk"])
 def test_lies_at_the_start(stage, role, what):
