@@ -18,6 +18,7 @@ struct grant {
 	size_t verdict_count;
 	uint8_t tickets[TICKETS_MAX];
 	size_t tickets_length;
+	int answers; /* something will come of the delivery */
 };
 
 static void
@@ -29,11 +30,21 @@ send_grant(struct channel *engine, const struct msg_commit_begin *m,
 		.session = m->session,
 		.transaction = m->transaction,
 		.expires = grant->expires,
+		.answers = (uint8_t)grant->answers,
 		.verdicts = bytes_of(grant->verdicts, grant->verdict_count),
 		.tickets = bytes_of(grant->tickets, grant->tickets_length),
 	    }};
 
 	(void)channel_send(engine, MSG_COMMIT_GRANT, &answer, -1);
+}
+
+/* Does a delivery by this token earn another one (S1-13, S1-30)? */
+static int
+earns_token(const struct token *token, uint64_t now)
+{
+	return token->kind == TOKEN_KIND_TEMPORARY ||
+	    (token->expires != 0 &&
+		token->expires < now + tokend.issuer.lifetimes.refresh);
 }
 
 /* A ticket for each mailbox of the recipient. */
@@ -96,6 +107,10 @@ grant_one(struct session *session, struct recipient *recipient,
 	    add_tickets(grant, recipient, message) == -1)
 		verdict = VERDICT_TEMPORARY;
 	recipient->granted = verdict == VERDICT_OK;
+	if (recipient->granted && recipient->has_token &&
+	    (recipient->mytoken != NULL ||
+		earns_token(&recipient->token, wall_clock())))
+		grant->answers = 1;
 	grant->verdicts[grant->verdict_count++] = (uint8_t)verdict;
 }
 
@@ -109,6 +124,7 @@ on_commit_begin(struct channel *engine, const union message *message, int fd)
 
 	(void)fd;
 	grant.verdict_count = grant.tickets_length = 0;
+	grant.answers = 0;
 	grant.expires = ticket_clock() + TICKET_LIFE;
 	/* Nothing that this tokend knows of: no verdicts, no tickets. */
 	if (session == NULL || session->transaction != m->transaction ||
@@ -121,6 +137,7 @@ on_commit_begin(struct channel *engine, const union message *message, int fd)
 		if (session->recipients[i].verdict == VERDICT_OK)
 			grant_one(session, &session->recipients[i], m->message,
 			    &grant);
+	session->answers = grant.answers;
 	send_grant(engine, m, &grant);
 }
 
@@ -149,15 +166,6 @@ send_tokens(void *argument, int durable)
 	if (engine != NULL)
 		(void)channel_send(engine, MSG_COMMIT_RESULT, &m, -1);
 	explicit_bzero(result->tokens, result->length);
-}
-
-/* Does a delivery by this token earn another one (S1-13, S1-30)? */
-static int
-earns_token(const struct token *token, uint64_t now)
-{
-	return token->kind == TOKEN_KIND_TEMPORARY ||
-	    (token->expires != 0 &&
-		token->expires < now + tokend.issuer.lifetimes.refresh);
 }
 
 /* Writes the new token of a delivery to `out`, or "". */
@@ -194,10 +202,6 @@ static void
 delivered(
     const struct recipient *recipient, uint64_t now, char out[TOKEN_LENGTH + 1])
 {
-	out[0] = '\0';
-	if (!recipient->has_token)
-		return;
-	tokend.counters.deliveries++;
 	reward(recipient, now, out);
 	if (recipient->mytoken == NULL)
 		return;
@@ -222,9 +226,12 @@ collect(struct session *session, struct bytes results, struct list_writer *list)
 		if (recipient->verdict != VERDICT_OK)
 			continue;
 		token[0] = '\0';
-		if (recipient->granted && accepted < results.length &&
-		    results.data[accepted] == 1)
-			delivered(recipient, now, token);
+		if (recipient->granted && recipient->has_token &&
+		    accepted < results.length && results.data[accepted] == 1) {
+			tokend.counters.deliveries++;
+			if (session->answers)
+				delivered(recipient, now, token);
+		}
 		(void)list_add(list, bytes_text(token));
 		accepted++;
 	}
@@ -242,13 +249,15 @@ on_commit_end(struct channel *engine, const union message *message, int fd)
 
 	(void)fd;
 	list_init(&list, tokens, sizeof(tokens));
-	if (session != NULL && session->flight != NULL &&
-	    session->transaction == m->transaction) {
-		collect(session, m->results, &list);
-		flight_end(session->flight);
-		session->flight = NULL;
-		recipients_drop(session);
-	}
+	if (session == NULL || session->flight == NULL ||
+	    session->transaction != m->transaction)
+		return; /* of a tokend before this one: nobody waits */
+	collect(session, m->results, &list);
+	flight_end(session->flight);
+	session->flight = NULL;
+	recipients_drop(session);
+	if (!session->answers)
+		return;
 	result = malloc(sizeof(*result) + list.length);
 	if (result == NULL)
 		fatal("a result");

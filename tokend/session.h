@@ -70,6 +70,7 @@ struct session {
 	size_t recipient_room; /* that recipients has space for */
 	size_t mailbox_count; /* of all of them */
 	struct flight *flight;
+	int answers; /* the engine waits for COMMIT_RESULT */
 };
 
 /* Handlers of the engines' messages. */

@@ -165,6 +165,7 @@ on_commit(struct channel *c, const union message *m, int fd)
 	static const uint8_t tickets[1000];
 	union message answer = {
 	    .commit_grant = {.session = m->commit_begin.session,
+		.answers = 1,
 		.transaction = m->commit_begin.transaction,
 		.expires = 1,
 		.verdicts = bytes_of(ok, mailboxes >> 8),

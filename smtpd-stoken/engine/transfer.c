@@ -270,9 +270,9 @@ end(struct transfer *t)
 	for (i = 0; i < t->count; i++)
 		octets[i] = t->verdicts[i] == SMTP_OK;
 	t->stage = TRANSFER_ENDING;
-	/* Only who came by token can get one; nobody else has to wait. */
+	/* Most deliveries bring no new token: then nobody has to wait. */
 	if (tokend_commit_end(s, t->transaction, octets, t->count) == -1 ||
-	    t->orphan || smtp_login(s->smtp) != SMTP_TOKEN)
+	    t->orphan || !t->answers)
 		conclude(t, bytes_of(NULL, 0));
 }
 
@@ -287,6 +287,7 @@ transfer_granted(struct session *s, const struct msg_commit_grant *grant)
 	if (t == NULL || t->stage != TRANSFER_COMMITTING ||
 	    t->transaction != grant->transaction)
 		return;
+	t->answers = grant->answers;
 	for (i = 0; i < t->count; i++)
 		t->verdicts[i] = grant->verdicts.length == t->count
 		    ? (uint8_t)tokend_verdict(grant->verdicts.data[i])

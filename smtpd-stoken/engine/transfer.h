@@ -25,6 +25,7 @@ struct transfer {
 	struct session *session;
 	struct file *file; /* NULL when it is gone */
 	enum transfer_stage stage;
+	int answers; /* tokend will say what comes of it */
 	int orphan; /* nobody waits for the replies any more */
 	uint32_t transaction;
 	uint64_t size;
