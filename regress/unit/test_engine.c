@@ -703,6 +703,17 @@ lmtpd_dies(void **state)
 	close(writing);
 }
 
+/* Until lmtpd was asked to deliver. */
+static void
+await_deliver(void)
+{
+	int i;
+
+	for (i = 0; i < 100 && last_file == 0; i++)
+		turn();
+	assert_true(last_file != 0);
+}
+
 /* It died behind the link, before its answer: that was a delivery. */
 static void
 lmtpd_dies_too_late(void **state)
@@ -711,8 +722,10 @@ lmtpd_dies_too_late(void **state)
 
 	(void)state;
 	silent_deliver = 1;
+	last_file = 0;
 	send_text(fd, LOGIN MAIL RCPT "DATA\r\n.\r\n");
 	expect(fd, "354 ");
+	await_deliver();
 	looks_find = DELIVERY_OK;
 	channel_close(lmtpd);
 	lmtpd = give_peer(ROLE_LMTPD, of_lmtpd);
