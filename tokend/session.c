@@ -10,6 +10,12 @@
 #include "tokend/auth.h"
 #include "tokend/flight.h"
 
+/*
+ * Of all engines together, whatever they say: `again` and the trusted socket
+ * know no other limit. Twice the configured one, where that is more.
+ */
+#define SESSIONS_MOST 100000
+
 RB_HEAD(session_tree, session);
 static struct session_tree sessions = RB_INITIALIZER(&sessions);
 static size_t count;
@@ -170,12 +176,21 @@ admission_of(const struct session *session, int again)
 	return ADMISSION_OK;
 }
 
+static uint64_t
+sessions_most(void)
+{
+	uint64_t limit = tokend.settings->limit_sessions;
+
+	return limit > SESSIONS_MOST / 2 ? 2 * limit : SESSIONS_MOST;
+}
+
 static struct session *
 session_new(struct channel *engine, const struct msg_session_admit *m)
 {
 	struct session *session;
 
-	if ((session = calloc(1, sizeof(*session))) == NULL)
+	if (count >= sessions_most() ||
+	    (session = calloc(1, sizeof(*session))) == NULL)
 		return NULL;
 	session->engine = channel_instance(engine);
 	session->id = m->session;
