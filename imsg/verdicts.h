@@ -94,6 +94,11 @@ enum delivery_result {
 #define TICKET_LENGTH 16
 /* Life of a ticket, in milliseconds of the monotonic clock. */
 #define TICKET_LIFE 20000
+/*
+ * And how long, in milliseconds, a message may need from lmtpd's last look at
+ * that clock until it is visible: link(2) waits while a journal is written.
+ */
+#define TICKET_LANDING 3000
 
 /* CONTROL_END status. */
 enum control_status {

@@ -129,7 +129,8 @@ on_commit_begin(struct channel *engine, const union message *message, int fd)
 	/* Nothing that this tokend knows of: no verdicts, no tickets. */
 	if (session == NULL || session->transaction != m->transaction ||
 	    session->flight != NULL || !tokend.has_ticket_key ||
-	    (session->flight = flight_begin(grant.expires)) == NULL) {
+	    (session->flight = flight_begin(grant.expires + TICKET_LANDING)) ==
+		NULL) {
 		send_grant(engine, m, &grant);
 		return;
 	}

@@ -182,7 +182,8 @@ start(const struct process_start *told)
 {
 	tokend.restarted = told->restarted;
 	if (told->restarted)
-		flights_unknown_until(ticket_clock() + TICKET_LIFE);
+		flights_unknown_until(
+		    ticket_clock() + TICKET_LIFE + TICKET_LANDING);
 }
 
 static void
