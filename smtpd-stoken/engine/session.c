@@ -271,7 +271,7 @@ session_destroy(struct session *s)
 	TAILQ_REMOVE(&by_time, s, by_time);
 	smtp_session_free(s->smtp);
 	session_drop_grants(s);
-	free(s->held);
+	session_drop_held(s);
 	free(s->output);
 	configuration_release(s->configuration);
 	/* A failed write, or its own end, may have marked it once more. */

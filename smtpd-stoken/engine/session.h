@@ -82,6 +82,8 @@ int64_t engine_now(void);
 /* session_io.c: octets in and out. */
 void session_attach(struct session *, int fd); /* takes the descriptor */
 void session_detach(struct session *);
+/* Wipes the input that waited. */
+void session_drop_held(struct session *);
 /* After any answer to the session: goes on with what is held. */
 void session_continue(struct session *);
 /* F-114: has it spoken before the greeting? */

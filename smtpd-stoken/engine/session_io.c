@@ -70,7 +70,13 @@ session_detach(struct session *s)
 	close(s->fd);
 	s->fd = -1;
 	s->output_length = 0;
-	free(s->held);
+	session_drop_held(s);
+}
+
+void
+session_drop_held(struct session *s)
+{
+	freezero(s->held, s->held_length);
 	s->held = NULL;
 	s->held_length = 0;
 }
@@ -101,13 +107,16 @@ hold(struct session *s, const uint8_t *data, size_t length)
 {
 	uint8_t *grown;
 
-	if ((grown = realloc(s->held, s->held_length + length)) == NULL) {
+	if ((grown = malloc(s->held_length + length)) == NULL) {
 		log_warn("%08x input", (unsigned int)s->id);
 		session_detach(s);
 		session_end(s, "memory");
 		return;
 	}
+	if (s->held_length > 0)
+		memcpy(grown, s->held, s->held_length);
 	memcpy(grown + s->held_length, data, length);
+	freezero(s->held, s->held_length);
 	s->held = grown;
 	s->held_length += length;
 }
@@ -124,12 +133,13 @@ use_held(struct session *s)
 		return;
 	if (used > 0)
 		session_alive(s);
+	if (used == s->held_length) {
+		session_drop_held(s);
+		return;
+	}
 	s->held_length -= used;
-	if (s->held_length == 0) {
-		free(s->held);
-		s->held = NULL;
-	} else if (used > 0)
-		memmove(s->held, s->held + used, s->held_length);
+	memmove(s->held, s->held + used, s->held_length);
+	explicit_bzero(s->held + s->held_length, used);
 }
 
 static void
@@ -191,8 +201,11 @@ on_readable(int fd, short what, void *context)
 	}
 	if (n == 0)
 		s->eof = 1;
-	else
+	else {
 		take_input(s, (size_t)n);
+		/* A password may have been in it. */
+		explicit_bzero(input, (size_t)n);
+	}
 	/*
 	 * The time is for a whole command (F-96): octets that drip in do not
 	 * prolong it. Octets of a message do.

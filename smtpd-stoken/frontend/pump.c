@@ -67,7 +67,7 @@ client_write(struct session *s, const void *in, size_t length)
 static void
 unsent_drop(struct unsent *u)
 {
-	free(u->data);
+	freezero(u->data, u->end);
 	memset(u, 0, sizeof(*u));
 }
 
@@ -83,7 +83,7 @@ unsent_add(struct unsent *u, const uint8_t *data, size_t length)
 	if (held > 0)
 		memcpy(grown, u->data + u->start, held);
 	memcpy(grown + held, data, length);
-	free(u->data);
+	freezero(u->data, u->end);
 	u->data = grown;
 	u->start = 0;
 	u->end = (uint32_t)(held + length);
@@ -183,8 +183,11 @@ pump_from_client(struct session *s)
 			break;
 		}
 	}
-	if (total > 0)
+	if (total > 0) {
 		give_engine(s, scratch, total);
+		/* A password may have been in it. */
+		explicit_bzero(scratch, total);
+	}
 	if (n == 0)
 		s->client_eof = 1;
 	else if (n == BROKEN)

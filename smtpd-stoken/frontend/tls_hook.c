@@ -115,6 +115,8 @@ tune(SSL_CTX *context)
 	SSL_CTX_set_read_ahead(context, 1);
 #ifdef SSL_OP_NO_RENEGOTIATION
 	SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);
+	/* Passwords do not stay in the buffers of records. */
+	SSL_CTX_set_options(context, SSL_OP_CLEANSE_PLAINTEXT);
 #endif
 #ifdef SSL_OP_IGNORE_UNEXPECTED_EOF
 	SSL_CTX_set_options(context, SSL_OP_IGNORE_UNEXPECTED_EOF);
