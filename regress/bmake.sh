@@ -1,6 +1,8 @@
 #!/bin/sh
 # The Makefile works with BSD make as well: build a copy of the tree with it.
 set -u
+# Those of the make that runs the tests mean something else to bmake.
+unset MAKEFLAGS MFLAGS MAKELEVEL
 cd "$(dirname "$0")/.." || exit 1
 if ! command -v bmake > /dev/null; then
 	echo "SKIP bmake: not installed"

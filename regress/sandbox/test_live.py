@@ -50,6 +50,8 @@ def test_parent_is_bound(server):
 @pytest.mark.parametrize("role", ["engine", "frontend"])
 def test_no_file_is_open(server, role):
     """But the log, and what every process has: no file, nor a directory."""
+    if os.getuid() != 0:
+        pytest.skip("only root sees the descriptors of such a process")
     for pid in server.pids(role):
         paths = [x for x in descriptors(pid) if x.startswith("/")]
         assert all(x == "/dev/null" or x == str(server.log)
