@@ -558,6 +558,47 @@ back_pressure(void **state)
 	close(fd);
 }
 
+/*
+ * Short commands with long replies, none of which is read at first: all are
+ * answered when they are, also to a client that says no more.
+ */
+static void
+long_replies(void **state)
+{
+	static char text[8 * 8000 + 64], output[4 * 1024 * 1024];
+	size_t length = 0, i, sent, replies = 0;
+	const char *p;
+	ssize_t n;
+	int fd = client();
+
+	(void)state;
+	for (i = 0; i < 8000; i++)
+		memcpy(text + 8 * i, "EHLO a\r\n", 8);
+	memcpy(text + 8 * i, "QUIT\r\n", 6);
+	for (sent = 0; sent < 8 * i + 6; sent += n > 0 ? (size_t)n : 0) {
+		n = write(fd, text + sent, 8 * i + 6 - sent);
+		turn();
+	}
+	shutdown(fd, SHUT_WR);
+	for (i = 0; i < 10; i++)
+		turn();
+	for (i = 0; i < 2000; i++) {
+		n = read(fd, output + length, sizeof(output) - 1 - length);
+		if (n == 0)
+			break;
+		if (n > 0)
+			length += (size_t)n;
+		else
+			turn();
+	}
+	output[length] = '\0';
+	for (p = output; (p = strstr(p, "250-mx.a.example")) != NULL; p++)
+		replies++;
+	assert_int_equal(replies, 8000);
+	assert_non_null(strstr(output, "\r\n221 2.0.0 "));
+	close(fd);
+}
+
 static void
 half_closed(void **state)
 {
@@ -805,6 +846,7 @@ main(void)
 	    ENGINE_TEST(delivers),
 	    ENGINE_TEST(large_message),
 	    ENGINE_TEST(back_pressure),
+	    ENGINE_TEST(long_replies),
 	    ENGINE_TEST(half_closed),
 	    ENGINE_TEST(early_and_banned),
 	    ENGINE_TEST(upgrades),

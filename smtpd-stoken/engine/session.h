@@ -53,6 +53,8 @@ struct session {
 	uint8_t announced; /* tokend knows it */
 	uint8_t starting_tls; /* 220 first, then SESSION_STARTTLS */
 	uint8_t eof; /* the client says no more */
+	uint8_t using; /* what is held is being read */
+	uint8_t choked; /* some is held until replies are written */
 	uint8_t stale; /* tokend has forgotten the login */
 	uint8_t grants_lost; /* and what it granted in this transaction */
 	uint8_t exporter_length, endpoint_length;

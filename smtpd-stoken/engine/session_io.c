@@ -20,6 +20,12 @@
 /* Replies that a client may leave unread before it is read no more. */
 #define OUTPUT_HIGH (64 * 1024)
 #define OUTPUT_FIRST 1024
+/*
+ * Commands are used up in pieces of so many octets, between which that is
+ * looked at: 64 KiB of the shortest EHLO are answered with 2 MiB. No line is
+ * longer than a piece.
+ */
+#define INPUT_PIECE (16 * 1024)
 
 TAILQ_HEAD(session_queue, session);
 
@@ -56,6 +62,15 @@ session_attach(struct session *s, int fd)
 	s->starting_tls = 0;
 	event_set(&s->readable, fd, EV_READ | EV_PERSIST, on_readable, s);
 	event_set(&s->writable, fd, EV_WRITE, on_writable, s);
+}
+
+static void
+drop_held(struct session *s)
+{
+	free(s->held);
+	s->held = NULL;
+	s->held_length = 0;
+	s->choked = 0;
 }
 
 void
@@ -95,9 +110,19 @@ use(struct session *s, uint8_t *data, size_t length)
 {
 	size_t n, used = 0;
 
-	while (used < length &&
-	    (n = smtp_input(s->smtp, data + used, length - used)) > 0)
+	s->choked = 0;
+	while (used < length) {
+		if (s->output_length >= OUTPUT_HIGH) {
+			s->choked = 1;
+			break;
+		}
+		n = length - used;
+		if (n > INPUT_PIECE && !smtp_in_transfer(s->smtp))
+			n = INPUT_PIECE;
+		if ((n = smtp_input(s->smtp, data + used, n)) == 0)
+			break;
 		used += n;
+	}
 	return used;
 }
 
@@ -128,9 +153,13 @@ use_held(struct session *s)
 
 	if (s->held_length == 0)
 		return;
+	s->using = 1;
 	used = use(s, s->held, s->held_length);
-	if (s->fd == -1)
+	s->using = 0;
+	if (s->fd == -1) {
+		drop_held(s);
 		return;
+	}
 	if (used > 0)
 		session_alive(s);
 	if (used == s->held_length) {
@@ -163,8 +192,8 @@ take_input(struct session *s, size_t length)
 static void
 check_eof(struct session *s)
 {
-	if (!s->eof || s->reason != NULL || smtp_stalled(s->smtp) ||
-	    smtp_is_waiting(s->smtp))
+	if (!s->eof || s->reason != NULL || s->choked ||
+	    smtp_stalled(s->smtp) || smtp_is_waiting(s->smtp))
 		return;
 	session_end(s, "lost");
 }
@@ -308,6 +337,10 @@ settle(struct session *s)
 	write_output(s);
 	if (s->starting_tls == 1 && s->output_length == 0 && s->fd != -1)
 		session_start_tls_now(s);
+	if (s->choked && s->reason == NULL && s->output_length < OUTPUT_HIGH) {
+		session_continue(s); /* marks it: it is settled again */
+		return;
+	}
 	if (s->reason != NULL && s->output_length == 0)
 		session_destroy(s);
 	else
