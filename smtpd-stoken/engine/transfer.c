@@ -312,8 +312,11 @@ transfer_granted(struct session *s, const struct msg_commit_grant *grant)
 	m.deliver.count = (uint32_t)t->mailboxes;
 	m.deliver.message = bytes_text(t->id);
 	t->stage = TRANSFER_DELIVERING;
-	if (channel_send(file_worker(t->file), MSG_DELIVER, &m, -1) == -1)
+	if (channel_send(file_worker(t->file), MSG_DELIVER, &m, -1) == -1) {
+		/* Its worker's end must not find us by it: we may end first. */
+		file_free(t->file);
 		transfer_file_gone(t);
+	}
 }
 
 /* A recipient has his mail when all his mailboxes do (section 11). */
