@@ -157,7 +157,8 @@ child_gone(struct channel *c, enum channel_end end, const char *why)
 	if (end == CHANNEL_BROKE || end == CHANNEL_STUCK)
 		log_warnx("%s[%u] broke the contract: %s", child->row->program,
 		    child->instance, why);
-	if (child->pid != 0 && end != CHANNEL_EOF)
+	/* Also at EOF: who lives on without us would never be replaced. */
+	if (child->pid != 0)
 		(void)kill(child->pid, SIGKILL);
 }
 

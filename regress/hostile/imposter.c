@@ -3,7 +3,8 @@
  * Stands where a role's executable should be, and lies to the parent. When a
  * file `lie` lies beside it, it is taken away, and what it says is done once;
  * else the real executable (the same name with `.real`) runs. Lies: junk,
- * type NUMBER, exit STATUS, hang, complain ROLE TIMES (of its instance 0).
+ * type NUMBER, exit STATUS, hang, close (and live on), complain ROLE TIMES (of
+ * its instance 0).
  */
 #include <sys/types.h>
 #include <sys/socket.h>
@@ -78,7 +79,9 @@ lie(const char *what)
 		complain(what + 9);
 	else if (strncmp(what, "exit ", 5) == 0)
 		exit(atoi(what + 5));
-	else if (strncmp(what, "hang", 4) == 0)
+	else if (strncmp(what, "close", 5) == 0)
+		close(PARENT);
+	if (strncmp(what, "hang", 4) == 0 || strncmp(what, "close", 5) == 0)
 		for (;;)
 			pause();
 	drain();

@@ -82,7 +82,7 @@ def test_no_delivery_without_a_ticket(tickets, scene):
 
 LIES = ["junk", "type 0x0110", "type 0x0123", "type 0x0500", "type 0x0701",
         "type 0x0a00", "type 0x7fff", "type 0x0111", "exit 0", "exit 1",
-        "exit 70"]
+        "exit 70", "close"]
 
 
 @pytest.fixture
