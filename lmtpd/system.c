@@ -113,14 +113,23 @@ account(const struct recipient *to)
 	return NULL;
 }
 
+/*
+ * It belongs to the user, who may stop it, also for good: its alarm would not
+ * end it then, and nobody would get mail any more.
+ */
 static void
 wait_for(struct child *child)
 {
 	pid_t pid;
 	int status = 0;
 
-	while ((pid = waitpid(child->pid, &status, 0)) == -1 && errno == EINTR)
-		;
+	for (;;) {
+		pid = waitpid(child->pid, &status, WUNTRACED);
+		if (pid != -1 && WIFSTOPPED(status))
+			(void)kill(child->pid, SIGKILL);
+		else if (pid != -1 || errno != EINTR)
+			break;
+	}
 	if (pid == -1 || !WIFEXITED(status) ||
 	    WEXITSTATUS(status) < DELIVERY_OK ||
 	    WEXITSTATUS(status) > DELIVERY_FAILED)

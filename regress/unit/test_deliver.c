@@ -5,12 +5,14 @@
  * libs: -lcrypto -Wl,--wrap=fsync,--wrap=compat_syncfs,--wrap=compat_tmpfile_link
  */
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -707,6 +709,58 @@ system_accounts(void **state)
 	assert_int_equal(files_in("daemon/Maildir/new", file), 2);
 }
 
+/* Stops every child of its parent that is not itself. */
+static void
+stop_siblings(void)
+{
+	char name[64];
+	FILE *children;
+	int pid;
+
+	(void)snprintf(name, sizeof(name), "/proc/%d/task/%d/children",
+	    (int)getppid(), (int)getppid());
+	for (;;) {
+		if ((children = fopen(name, "r")) == NULL)
+			_exit(0);
+		while (fscanf(children, "%d", &pid) == 1)
+			if (pid != (int)getpid())
+				(void)kill(pid, SIGSTOP);
+		(void)fclose(children);
+	}
+}
+
+/* A user stops the process that delivers to him: only he gets no mail. */
+static void
+a_stopped_child_is_killed(void **state)
+{
+	const struct passwd *pw = getpwnam("daemon");
+	struct message_file *message = new_message(HELLO);
+	int status;
+	pid_t stopper;
+
+	(void)state;
+	if (geteuid() != 0 || pw == NULL)
+		skip();
+	set.system_accounts = 1;
+	assert_null(
+	    mailbox_template_parse(&set.template, "/x/%{user}/Maildir"));
+	assert_int_equal(mkdir(path("daemon"), 0700), 0);
+	assert_int_equal(chown(path("daemon"), pw->pw_uid, pw->pw_gid), 0);
+	for (int i = 0; i < 20; i++)
+		add(message, "daemon@a.example");
+	if ((stopper = fork()) == 0)
+		stop_siblings();
+	assert_int_not_equal(stopper, -1);
+	(void)alarm(30); /* instead of waiting for ever */
+	deliver(&set, &list);
+	(void)alarm(0);
+	(void)kill(stopper, SIGKILL);
+	assert_int_equal(waitpid(stopper, &status, 0), stopper);
+	for (int i = 0; i < 20; i++)
+		assert_true(message->recipients[i].result == DELIVERY_OK ||
+		    message->recipients[i].result == DELIVERY_FAILED);
+}
+
 int
 main(void)
 {
@@ -731,6 +785,7 @@ main(void)
 	    TEST(all_targets_or_none),
 	    TEST(targets_are_taken_back),
 	    TEST(system_accounts),
+	    TEST(a_stopped_child_is_killed),
 	};
 
 	(void)umask(022);
