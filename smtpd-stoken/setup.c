@@ -426,8 +426,8 @@ count_complaint(struct child *child)
 	if (++child->complaints <= COMPLAINTS_MOST)
 		return;
 	child->complaints = 0;
-	log_warnx("%s[%u] complains too much", child->row->program,
-	    child->instance);
+	log_warnx(
+	    "%s[%u] complains too much", child->row->program, child->instance);
 	child_kill(child->row->role, child->instance);
 }
 

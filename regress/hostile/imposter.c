@@ -41,7 +41,7 @@ drain(void)
 	while (imsgbuf_read(&buf) == 1)
 		while (imsg_get(&buf, &imsg) > 0)
 			imsg_free(&imsg);
-	exit(1);
+	_exit(1);
 }
 
 static void
@@ -57,8 +57,8 @@ complain(const char *of_whom)
 
 	message_encode(row, &m, body);
 	while (times-- > 0)
-		(void)imsg_compose(&buf, MSG_COMPLAINT, 0, 0, -1, body,
-		    message_size(row, &m));
+		(void)imsg_compose(
+		    &buf, MSG_COMPLAINT, 0, 0, -1, body, message_size(row, &m));
 	(void)imsgbuf_flush(&buf);
 }
 
@@ -78,7 +78,7 @@ lie(const char *what)
 	else if (strncmp(what, "complain ", 9) == 0)
 		complain(what + 9);
 	else if (strncmp(what, "exit ", 5) == 0)
-		exit(atoi(what + 5));
+		_exit(atoi(what + 5));
 	else if (strncmp(what, "close", 5) == 0)
 		close(PARENT);
 	if (strncmp(what, "hang", 4) == 0 || strncmp(what, "close", 5) == 0)
