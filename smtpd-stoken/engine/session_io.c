@@ -64,15 +64,6 @@ session_attach(struct session *s, int fd)
 	event_set(&s->writable, fd, EV_WRITE, on_writable, s);
 }
 
-static void
-drop_held(struct session *s)
-{
-	free(s->held);
-	s->held = NULL;
-	s->held_length = 0;
-	s->choked = 0;
-}
-
 void
 session_detach(struct session *s)
 {
@@ -85,7 +76,9 @@ session_detach(struct session *s)
 	close(s->fd);
 	s->fd = -1;
 	s->output_length = 0;
-	session_drop_held(s);
+	s->choked = 0;
+	if (!s->using) /* else use_held() does it */
+		session_drop_held(s);
 }
 
 void
@@ -157,7 +150,7 @@ use_held(struct session *s)
 	used = use(s, s->held, s->held_length);
 	s->using = 0;
 	if (s->fd == -1) {
-		drop_held(s);
+		session_drop_held(s);
 		return;
 	}
 	if (used > 0)
