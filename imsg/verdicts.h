@@ -14,7 +14,9 @@ enum listener_kind {
 enum sign_kind {
 	SIGN_EC = 1, /* block is a digest of 32, 48 or 64 octets */
 	SIGN_RSA_PSS, /* block is EMSA-PSS, as long as the modulus */
-	SIGN_RSA_PKCS1 /* block is a DigestInfo; the signer pads it */
+	SIGN_RSA_PKCS1, /* block is a DigestInfo; the signer pads it */
+	/* or-ed to it: with no key but one of the newest configuration */
+	SIGN_NEWEST = 0x80
 };
 
 /* SESSION_VERDICT admission. */

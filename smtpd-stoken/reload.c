@@ -99,6 +99,8 @@ read_new(char *problem, size_t size)
 		config = NULL;
 	}
 	(void)fclose(errors);
+	if (length > 0 && text[length - 1] == '\n')
+		text[length - 1] = '\0';
 	strlcpy(problem, text, size);
 	free(text);
 	if (config != NULL &&
@@ -151,6 +153,18 @@ send_to_next(void)
 	return reload.waiting > 0;
 }
 
+/* To the signer, the end of a reload: see commit() there. */
+static void
+confirm(void)
+{
+	size_t i;
+
+	for (i = 0; i < parent.child_count; i++)
+		if (parent.children[i].row->role == ROLE_SIGN &&
+		    parent.children[i].ready)
+			setup_commit(&parent.children[i]);
+}
+
 static void
 finish(void)
 {
@@ -159,6 +173,7 @@ finish(void)
 	if (ok) {
 		config_free(reload.old);
 		listeners_close(reload.old_bound, reload.old_bound_count);
+		confirm();
 		log_info("configuration reloaded");
 	} else
 		log_warnx("configuration not reloaded, the old one stays: %s",

@@ -79,6 +79,24 @@ def test_reload_takes_new_certificates(own):
     server.check()
 
 
+def test_reload_refuses_the_wrong_key(own):
+    """However often: the old key is still in use."""
+    server = own()
+    key = server.dir / "mx.a.example.key"
+    good = key.read_bytes()
+    key.write_bytes((server.dir / "rsa.a.example.key").read_bytes())
+    for _ in range(3):
+        done = server.ctl("reload")
+        assert done.returncode == 70 and "mx.a.example" in done.stderr
+        with server.login(ALICE) as c:
+            c.want("NOOP", "250 2.0.0")
+    key.write_bytes(good)
+    server.ctl("reload", check=True)
+    with server.login(ALICE) as c:
+        c.want("NOOP", "250 2.0.0")
+    server.check()
+
+
 def test_reload_takes_new_users_and_limits(own):
     server = own()
     server.write_users(["new@a.example:" + module.crypt_line("x y")])

@@ -906,15 +906,20 @@ test_engine_dies(void **state)
 static void
 test_reload(void **state)
 {
+	int i;
+
 	(void)state;
 	configure(keys[1]);
 	assert_int_equal(frontend.ready, 1);
 	assert_int_equal(run_client(client_smtps, "secure"), 0);
-	configure(wrong_key);
-	assert_int_equal(frontend.ready, 1); /* the old key is still known */
-	configure(wrong_key);
-	assert_int_equal(frontend.ready, -1);
-	assert_non_null(strstr(frontend.problem, "b.example: no signature"));
+	/* However often: the old key, which is in use, does not prove it. */
+	for (i = 0; i < 3; i++) {
+		configure(wrong_key);
+		assert_int_equal(frontend.ready, -1);
+		assert_non_null(
+		    strstr(frontend.problem, "b.example: no signature"));
+		assert_int_equal(run_client(client_smtps, "secure"), 0);
+	}
 	configure(keys[1]);
 	assert_int_equal(frontend.ready, 1);
 	assert_int_equal(run_client(client_smtps, "secure"), 0);

@@ -340,14 +340,28 @@ test_reload(void **state)
 	keyring_init(&small);
 	first = load(&small, p256, NULL, &error);
 	assert_non_null(load(&small, p384, NULL, &error));
+	keyring_confirm(&small);
 	keyring_begin(&small);
 	/* the same key again, and a new one: old ones still sign meanwhile */
 	assert_ptr_equal(load(&small, p256, NULL, &error), first);
 	second = load(&small, rsa2048, NULL, &error);
 	assert_non_null(keyring_find(&small, at(1)->name));
-	keyring_drop(&small, 1);
+	keyring_drop(&small);
 	assert_non_null(keyring_find(&small, at(1)->name));
-	keyring_drop(&small, 0);
+	/* that one was refused, and so is one more */
+	keyring_begin(&small);
+	assert_ptr_equal(load(&small, rsa2048, NULL, &error), second);
+	keyring_drop(&small);
+	assert_ptr_equal(keyring_find(&small, at(0)->name), first);
+	assert_false(first->newest);
+	assert_non_null(keyring_find(&small, at(1)->name));
+	/* this one is not */
+	keyring_begin(&small);
+	assert_ptr_equal(load(&small, p256, NULL, &error), first);
+	assert_ptr_equal(load(&small, rsa2048, NULL, &error), second);
+	keyring_drop(&small);
+	keyring_confirm(&small);
+	keyring_drop(&small);
 	assert_null(keyring_find(&small, at(1)->name));
 	assert_ptr_equal(keyring_find(&small, at(0)->name), first);
 	assert_ptr_equal(keyring_find(&small, at(2)->name), second);

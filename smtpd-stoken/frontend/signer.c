@@ -25,6 +25,7 @@ static struct channel *signer;
 static uint64_t last_request;
 static time_t resting_until;
 static int waits_in_vain; /* in a row */
+static uint8_t newest; /* SIGN_NEWEST or nothing */
 
 /* The answer to last_request, if it has come. */
 static struct {
@@ -47,6 +48,12 @@ signer_gone(struct channel *channel)
 {
 	if (signer == channel)
 		signer = NULL;
+}
+
+void
+signer_newest(int on)
+{
+	newest = on ? SIGN_NEWEST : 0;
 }
 
 int
@@ -86,7 +93,7 @@ static int
 ask(uint8_t kind, const uint8_t *name, const uint8_t *input, size_t length)
 {
 	union message m = {.sign_request = {.request = ++last_request,
-			       .kind = kind,
+			       .kind = kind | newest,
 			       .key = bytes_of(name, 32),
 			       .block = bytes_of(input, length)}};
 	int tries;

@@ -16,6 +16,9 @@ int signer_available(void);
 size_t signer_sign(uint8_t kind, const uint8_t name[32], const uint8_t *input,
     size_t length, uint8_t *signature, size_t size);
 
+/* Until 0 is given: with no key but one of the newest configuration. */
+void signer_newest(int);
+
 extern const struct channel_handler signer_handlers[];
 
 #endif

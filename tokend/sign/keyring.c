@@ -18,7 +18,6 @@ void
 keyring_init(struct keyring *ring)
 {
 	TAILQ_INIT(&ring->keys);
-	ring->generation = 0;
 }
 
 /*
@@ -176,14 +175,14 @@ add(struct keyring *ring, EVP_PKEY *pkey, const char **error)
 		goto fail;
 	if ((known = keyring_find(ring, key->name)) != NULL) {
 		key_free(key);
-		known->generation = ring->generation;
+		known->newest = 1;
 		return known;
 	}
 	if ((key->sign = signing_context(pkey, key->type)) == NULL) {
 		*error = "the key cannot sign";
 		goto fail;
 	}
-	key->generation = ring->generation;
+	key->newest = 1;
 	TAILQ_INSERT_TAIL(&ring->keys, key, entry);
 	return key;
 fail:
@@ -224,20 +223,32 @@ keyring_find(const struct keyring *ring, const uint8_t name[KEY_NAME_LENGTH])
 void
 keyring_begin(struct keyring *ring)
 {
-	ring->generation++;
+	struct key *key;
+
+	TAILQ_FOREACH (key, &ring->keys, entry)
+		key->newest = 0;
 }
 
 void
-keyring_drop(struct keyring *ring, unsigned age)
+keyring_drop(struct keyring *ring)
 {
 	struct key *key, *next;
 
 	TAILQ_FOREACH_SAFE (key, &ring->keys, entry, next) {
-		if (ring->generation - key->generation <= age)
+		if (key->newest || key->confirmed)
 			continue;
 		TAILQ_REMOVE(&ring->keys, key, entry);
 		key_free(key);
 	}
+}
+
+void
+keyring_confirm(struct keyring *ring)
+{
+	struct key *key;
+
+	TAILQ_FOREACH (key, &ring->keys, entry)
+		key->confirmed = key->newest;
 }
 
 void

@@ -76,8 +76,9 @@ on_key(struct channel *parent, const union message *m, int fd)
 
 /*
  * The old configuration's keys stay until the next one: frontends go over to
- * the new one a little later than we do, and have handshakes under way. A
- * commit without keys says that all have gone over.
+ * the new one a little later than we do, and have handshakes under way; or
+ * one of them refuses it, and the old one stays. A commit without keys says
+ * that all have gone over.
  */
 static int
 commit(const struct settings *settings, int first, char *out, size_t size)
@@ -91,8 +92,10 @@ commit(const struct settings *settings, int first, char *out, size_t size)
 		problem[0] = '\0';
 		return -1;
 	}
-	if (!first)
-		keyring_drop(&ring, came ? 1 : 0);
+	if (came)
+		keyring_drop(&ring);
+	if (first || !came)
+		keyring_confirm(&ring);
 	return 0;
 }
 
@@ -121,7 +124,8 @@ on_request(struct channel *peer, const union message *m, int fd)
 	const struct msg_sign_request *asked = &m->sign_request;
 	struct sign_request request = {.name = asked->key.data,
 	    .name_length = asked->key.length,
-	    .kind = asked->kind,
+	    .kind = asked->kind & ~SIGN_NEWEST,
+	    .newest = (asked->kind & SIGN_NEWEST) != 0,
 	    .input = asked->block.data,
 	    .input_length = asked->block.length};
 	struct sign_answer answer;

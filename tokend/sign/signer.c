@@ -94,7 +94,8 @@ sign_request(const struct keyring *ring, const struct sign_request *request,
 	answer->length = 0;
 	if (request->name_length != KEY_NAME_LENGTH)
 		return SIGN_WRONG_LENGTH;
-	if ((key = keyring_find(ring, request->name)) == NULL)
+	if ((key = keyring_find(ring, request->name)) == NULL ||
+	    (request->newest && !key->newest))
 		return SIGN_UNKNOWN_KEY;
 	/* keyring_load admits no key with a longer signature */
 	if (key->size > length)

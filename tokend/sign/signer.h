@@ -27,6 +27,7 @@ struct sign_request {
 	const uint8_t *name;
 	size_t name_length;
 	uint8_t kind;
+	int newest; /* with no key but one of the newest configuration */
 	const uint8_t *input;
 	size_t input_length;
 };
