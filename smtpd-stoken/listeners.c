@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/log.h"
@@ -72,6 +73,24 @@ give_group(const char *path, const char *name)
 	return chown(path, (uid_t)-1, group->gr_gid);
 }
 
+/*
+ * Children of a parent that was killed need a moment to die: until then they
+ * hold its sockets.
+ */
+static int
+stays_alive(const struct sockaddr_un *address)
+{
+	const struct timespec moment = {0, 50000000};
+	int tries;
+
+	for (tries = 0; is_alive(address); tries++) {
+		if (tries == 20)
+			return 1;
+		nanosleep(&moment, NULL);
+	}
+	return 0;
+}
+
 /* Binds a socket in the file system, in place of a dead one. */
 static int
 bind_local(const char *path, const char *group, mode_t mode)
@@ -87,7 +106,7 @@ bind_local(const char *path, const char *group, mode_t mode)
 		return -1;
 	}
 	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) {
-		if (is_alive(&address)) {
+		if (stays_alive(&address)) {
 			errno = EADDRINUSE;
 			return -1;
 		}
@@ -108,12 +127,13 @@ bind_local(const char *path, const char *group, mode_t mode)
 }
 
 int
-control_open(const struct config *config)
+control_open(const struct config *config, char *problem, size_t size)
 {
 	int fd = bind_local(config->control, config->control_group, 0660);
 
 	if (fd == -1)
-		log_warn("control socket %s", config->control);
+		(void)snprintf(problem, size, "control socket %s: %s",
+		    config->control, strerror(errno));
 	return fd;
 }
 
@@ -136,7 +156,8 @@ find_bound(const char *name)
 }
 
 int
-listeners_open(const struct config *config, struct bound **bound, size_t *count)
+listeners_open(const struct config *config, struct bound **bound, size_t *count,
+    char *problem, size_t size)
 {
 	const struct listener *l;
 	char name[512];
@@ -162,14 +183,20 @@ listeners_open(const struct config *config, struct bound **bound, size_t *count)
 			    ? bind_local(l->host, l->group, 0660)
 			    : bind_inet(l);
 		if (b->fd == -1) {
-			log_warn("cannot listen on %s", name);
-			failed = 1;
+			if (failed++ == 0)
+				(void)snprintf(problem, size,
+				    "cannot listen on %s: %s", name,
+				    strerror(errno));
+			else
+				log_warn("cannot listen on %s, either", name);
 		} else if ((b->name = strdup(name)) == NULL)
 			fatal("strdup");
 	}
 	if (!failed)
 		return 0;
 	listeners_close(*bound, *count);
+	*bound = NULL;
+	*count = 0;
 	return -1;
 }
 

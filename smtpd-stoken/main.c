@@ -208,6 +208,18 @@ parent_ready(void)
 	}
 }
 
+static void
+remove_sockets(void)
+{
+	size_t i;
+
+	if (parent.control != -1)
+		(void)unlink(parent.config->control);
+	for (i = 0; i < parent.bound_count; i++)
+		if (parent.bound[i].listener->kind == LISTENER_SOCKET)
+			(void)unlink(parent.bound[i].listener->host);
+}
+
 void
 parent_failed(const char *problem)
 {
@@ -215,15 +227,16 @@ parent_failed(const char *problem)
 
 	if (problem == NULL)
 		problem = "a process did not start: see the log";
-	if (ready_pipe != -1 &&
-	    write(ready_pipe, problem, strlen(problem)) == -1)
-		log_warn("nobody waits for the start");
 	for (i = 0; i < parent.child_count; i++)
 		if (parent.children[i].pid != 0)
 			(void)kill(parent.children[i].pid, SIGKILL);
 	/* They hold the listening sockets until they are gone. */
 	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
 		continue;
+	remove_sockets();
+	if (ready_pipe != -1 &&
+	    write(ready_pipe, problem, strlen(problem)) == -1)
+		log_warn("nobody waits for the start");
 	log_warnx("not started: %s", problem);
 	exit(1);
 }
@@ -269,22 +282,14 @@ catch_signals(void)
 static void
 open_sockets(void)
 {
-	if (listeners_open(parent.config, &parent.bound, &parent.bound_count) ==
-	    -1)
-		parent_failed("cannot listen: see the log");
-	if ((parent.control = control_open(parent.config)) == -1)
-		parent_failed("cannot open the control socket: see the log");
-}
+	char problem[1024];
 
-static void
-remove_sockets(void)
-{
-	size_t i;
-
-	(void)unlink(parent.config->control);
-	for (i = 0; i < parent.bound_count; i++)
-		if (parent.bound[i].listener->kind == LISTENER_SOCKET)
-			(void)unlink(parent.bound[i].listener->host);
+	/* First what only one server can have: it waits for one that dies. */
+	parent.control = control_open(parent.config, problem, sizeof(problem));
+	if (parent.control == -1 ||
+	    listeners_open(parent.config, &parent.bound, &parent.bound_count,
+		problem, sizeof(problem)) == -1)
+		parent_failed(problem);
 }
 
 static void

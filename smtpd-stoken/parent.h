@@ -76,10 +76,11 @@ void setup_commit(struct child *);
 void setup_wire(struct child *); /* its edges to those that run */
 extern const struct channel_handler parent_handlers[];
 
-/* listeners.c: sockets. Returns 0, or -1 with the problem logged. */
-int listeners_open(const struct config *, struct bound **, size_t *count);
+/* listeners.c: sockets. -1 with the first problem; further ones are logged. */
+int listeners_open(const struct config *, struct bound **, size_t *count,
+    char *problem, size_t size);
 void listeners_close(struct bound *, size_t count);
-int control_open(const struct config *);
+int control_open(const struct config *, char *problem, size_t size);
 
 /* notify.c: tells a service manager that asked for it how things are. */
 void notify(const char *state);

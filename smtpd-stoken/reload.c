@@ -241,8 +241,8 @@ reload_start(struct channel *asker, uint32_t request)
 		return;
 	}
 	if ((config = read_new(problem, sizeof(problem))) != NULL &&
-	    listeners_open(config, &bound, &count) == -1) {
-		strlcpy(problem, "cannot listen: see the log", sizeof(problem));
+	    listeners_open(config, &bound, &count, problem, sizeof(problem)) ==
+		-1) {
 		config_free(config);
 		config = NULL;
 	}

@@ -75,7 +75,10 @@ print_json(FILE *to, const struct row_field *field)
 
 	switch (field->type) {
 	case ROW_TEXT:
-		print_json_text(to, field->value);
+		if (field->value.length == 0)
+			(void)fputs("null", to);
+		else
+			print_json_text(to, field->value);
 		break;
 	case ROW_NUMBER:
 		(void)fprintf(to, "%" PRIu64, decimal(field->value));

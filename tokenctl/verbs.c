@@ -208,6 +208,27 @@ nearest(int argc, char *const *argv)
 	return best;
 }
 
+/* What is said about a line that begins with no command. */
+static void
+not_a_command(int argc, char *const *argv, char *problem, size_t size)
+{
+	size_t i, length = strlen(argv[0]);
+	int count = 0;
+
+	(void)snprintf(problem, size, "%s what? one of:", argv[0]);
+	for (i = 0; argc == 1 && i < verb_count; i++) {
+		if (strncmp(verbs[i].words, argv[0], length) != 0 ||
+		    verbs[i].words[length] != ' ')
+			continue;
+		(void)strlcat(problem, verbs[i].words + length, size);
+		count++;
+	}
+	if (count < 2)
+		(void)snprintf(problem, size,
+		    "no such command; the nearest is: tokenctl %s",
+		    nearest(argc, argv)->words);
+}
+
 int
 verb_parse(struct command *command, int argc, char *const *argv, char *problem,
     size_t size)
@@ -222,9 +243,7 @@ verb_parse(struct command *command, int argc, char *const *argv, char *problem,
 		}
 	}
 	if (used == 0) {
-		(void)snprintf(problem, size,
-		    "no such command; the nearest is: tokenctl %s",
-		    nearest(argc, argv)->words);
+		not_a_command(argc, argv, problem, size);
 		return -1;
 	}
 	if (parse_arguments(command, argc - used, argv + used) == -1) {

@@ -42,6 +42,12 @@ failed(struct store *store, const char *what, int error)
 	if (store->problem.text[0] == '\0')
 		problem_set(&store->problem, "store %s: %s: %s", store->dir,
 		    what, db_strerror(error));
+	/* Half of a sentence, the rest of which came before. */
+	if (strstr(store->problem.text, "BDB2509") != NULL)
+		problem_set(&store->problem,
+		    "store %s: its log files are missing: restore it from a "
+		    "backup",
+		    store->dir);
 	if (error == DB_RUNRECOVERY)
 		store->broken = 1;
 	return -1;

@@ -1,6 +1,6 @@
 #!/bin/bash
 # The bash completion against imsg/control.def: run by bash.
-. etc/bash-completion/tokenctl || exit 1
+. etc/bash_completion/tokenctl || exit 1
 failed=0
 
 complete_words() {

@@ -103,6 +103,7 @@ static const struct {
     {"shwo tokens", "no such command; the nearest is: tokenctl show tokens"},
     {"show stat", "no such command; the nearest is: tokenctl show stats"},
     {"rotate", "no such command; the nearest is: tokenctl rotate key"},
+    {"log", "log what? one of: brief verbose"},
     {"roatte keys", "no such command; the nearest is: tokenctl rotate key"},
     {"encript bob", "no such command; the nearest is: tokenctl encrypt"},
     {"relaod", "no such command; the nearest is: tokenctl reload"},

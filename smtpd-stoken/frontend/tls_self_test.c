@@ -6,9 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <tls.h>
 
+#include "lib/log.h"
 #include "smtpd-stoken/frontend/tls.h"
 
 /* Two ends of a connection in memory; enough for any certificate chain. */
@@ -95,6 +97,18 @@ test_client(struct pipe_end *end)
 	return NULL;
 }
 
+/* Not an error: a server with an old certificate is better than none. */
+static void
+check_dates(struct tls *client, const char *name)
+{
+	time_t now = time(NULL);
+
+	if (tls_peer_cert_notafter(client) < now)
+		log_warnx("pki %s: the certificate has expired", name);
+	if (tls_peer_cert_notbefore(client) > now)
+		log_warnx("pki %s: the certificate is not valid yet", name);
+}
+
 int
 tls_self_test(const struct certificate *certificate, char *error, size_t size)
 {
@@ -122,6 +136,8 @@ tls_self_test(const struct certificate *certificate, char *error, size_t size)
 		    "%s: no signature from tokend-sign: is the key that of "
 		    "the certificate? (%s)",
 		    certificate->name, tls_error(failed));
+	else
+		check_dates(client, certificate->name);
 done:
 	tls_free(server);
 	tls_free(client);
