@@ -55,10 +55,15 @@ class Load:
         with self.server.connect(kind, timeout=30) as c:
             if c.greeting.code != 220:
                 return
-            c.lhlo()
+            hello = "LHLO load.example"
+            if c.cmd(hello, bare=True).code != 250:
+                return
             if kind == "tls-require":
-                c.starttls()
-                c.lhlo()
+                if c.cmd("STARTTLS").code != 220:
+                    return
+                c.handshake()
+                if c.cmd(hello, bare=True).code != 250:
+                    return
             if c.token_login(self.local, self.token).code != 235:
                 return
             for _ in range(5):

@@ -38,7 +38,8 @@ def test_descriptors_run_out(narrow):
     held = []
     for _ in range(150):
         try:
-            held.append(narrow.connect(greet=False, timeout=0.5))
+            held.append(narrow.connect("tls-require", greet=False,
+                                       timeout=0.5))
         except OSError:
             continue
     begin = cpu(narrow)
