@@ -575,7 +575,7 @@ long_replies(void **state)
 	for (i = 0; i < 8000; i++)
 		memcpy(text + 8 * i, "EHLO a\r\n", 8);
 	memcpy(text + 8 * i, "QUIT\r\n", 6);
-	for (sent = 0; sent < 8 * i + 6; sent += n > 0 ? (size_t)n : 0) {
+	for (sent = 0; sent<8 * i + 6; sent += n> 0 ? (size_t)n : 0) {
 		n = write(fd, text + sent, 8 * i + 6 - sent);
 		turn();
 	}
