@@ -316,6 +316,12 @@ channel_read(struct channel *c)
 		event_active(&c->again, EV_READ, 1);
 }
 
+void
+channel_let_go(struct channel *c)
+{
+	close(c->buf.fd);
+}
+
 int
 channel_full(const struct channel *c)
 {

@@ -66,6 +66,12 @@ struct channel *channel_open(int fd, const struct channel_settings *);
 void channel_close(struct channel *);
 
 /*
+ * In a forked process: lets go of the descriptor, so that the peer sees the
+ * end of its real owner. Nothing else may be done with the channel there.
+ */
+void channel_let_go(struct channel *);
+
+/*
  * Queues a message; `fd` (or -1) is sent along and closed. Returns 0, or -1
  * when the message does not fit its row or the channel is ending. The one
  * function that sends: rows say what is allowed, also to the sender.

@@ -72,6 +72,20 @@ process_peer_count(enum role role)
 }
 
 void
+process_forked(void)
+{
+	enum role role;
+	uint8_t i;
+
+	if (parent != NULL)
+		channel_let_go(parent);
+	for (role = ROLE_NONE; role < ROLE_COUNT; role++)
+		for (i = 0; i < peer_counts[role]; i++)
+			if (peers[role][i] != NULL)
+				channel_let_go(peers[role][i]);
+}
+
+void
 process_exit(void)
 {
 	(void)channel_flush(parent);

@@ -86,6 +86,9 @@ uint8_t process_peer_count(enum role role);
 /* Tells the parent that a peer broke the contract; the channel is closed. */
 void process_complain(struct channel *, const char *problem);
 
+/* In a forked process: lets go of all channels, which are its parent's. */
+void process_forked(void);
+
 /* Flushes the parent channel and exits with 0. */
 __attribute__((noreturn)) void process_exit(void);
 

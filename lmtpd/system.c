@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "lib/process.h"
 #include "lmtpd/deliver.h"
 #include "lmtpd/maildir.h"
 #include "lmtpd/system.h"
@@ -73,6 +74,7 @@ child_main(const struct deliver_settings *set,
     const struct message_file *message, struct recipient *to,
     const struct passwd *pw, int in)
 {
+	process_forked();
 	/* Its owner may look at this process, but not at the ticket key. */
 	if (set->ticket_key != NULL)
 		explicit_bzero(set->ticket_key, TICKET_KEY_LENGTH);

@@ -24,6 +24,8 @@
 #define CHILD_DESCRIPTOR 3
 /* A child that lived this long has not failed at its start. */
 #define LIVED_WELL 10
+/* Seconds from the start of a child to its READY; a store may recover long. */
+#define READY_WITHIN 120
 /* Waiting doubles from 100 ms up to about 13 s. */
 #define MOST_FAILURES 8
 /* What children get beyond `timeout shutdown` to end by themselves. */
@@ -93,6 +95,21 @@ become(const struct child *child, int fd)
 
 static void child_gone(struct channel *, enum channel_end, const char *);
 
+/* One that hangs at its start would never be replaced. */
+static void
+on_overdue(int fd, short what, void *arg)
+{
+	struct child *child = arg;
+
+	(void)fd;
+	(void)what;
+	if (child->ready || child->pid == 0)
+		return;
+	log_warnx("%s[%u] is not ready after %d seconds: killed",
+	    child->row->program, child->instance, READY_WITHIN);
+	(void)kill(child->pid, SIGKILL);
+}
+
 static void
 child_spawn(struct child *child)
 {
@@ -102,6 +119,7 @@ child_spawn(struct child *child)
 	    .trusted = child->trusted,
 	    .handlers = parent_handlers,
 	    .gone = child_gone};
+	struct timeval patience = {READY_WITHIN, 0};
 	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1)
@@ -118,6 +136,8 @@ child_spawn(struct child *child)
 		fatal("channel");
 	child->ready = 0;
 	child->started = now();
+	evtimer_set(child->overdue, on_overdue, child);
+	evtimer_add(child->overdue, &patience);
 	log_debug("%s[%u] is process %ld", child->row->program, child->instance,
 	    (long)child->pid);
 }
@@ -186,8 +206,8 @@ child_ended(struct child *child, int status)
 	describe_end(child, status);
 	child->pid = 0;
 	if ((c = child->channel) != NULL) {
-		/* Its last words may say why. */
-		while (channel_receive_one(c) == 1)
+		/* Its last words may say why. They are there already. */
+		while (channel_receive_within(c, 0) == 1)
 			continue;
 		child->channel = NULL;
 		channel_close(c);
@@ -248,7 +268,9 @@ add_child(const struct role_row *row, uint8_t instance)
 	child->instance = instance;
 	child->trusted =
 	    (uint8_t)role_is_trusted(row->role, instance, parent.config);
-	if ((child->restart = calloc(1, sizeof(*child->restart))) == NULL)
+	child->restart = calloc(1, sizeof(*child->restart));
+	child->overdue = calloc(1, sizeof(*child->overdue));
+	if (child->restart == NULL || child->overdue == NULL)
 		fatal("calloc");
 	evtimer_set(child->restart, on_restart, child);
 }

@@ -28,6 +28,7 @@ struct child {
 	unsigned int complaints; /* of its peers, since: */
 	time_t complains; /* monotonic seconds */
 	struct event *restart; /* timer */
+	struct event *overdue; /* timer: it should be ready by then */
 };
 
 /* The sockets that the parent bound; kept for children to come. */

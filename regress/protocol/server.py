@@ -82,10 +82,17 @@ P256 = ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
 RSA = ["rsa:2048"]
 
 
+def free_ports(count):
+    """Different ones: all are held until the last is found."""
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_ports(1)[0]
 
 
 def name_of(pid):
@@ -161,7 +168,7 @@ class Server:
         self.conf = self.dir / "smtpd-stoken.conf"
         self.mailroot = self.dir / "mail"
         self.mailroot.mkdir()
-        self.ports = {"smtps": free_port(), "tls-require": free_port()}
+        self.ports = dict(zip(("smtps", "tls-require"), free_ports(2)))
         self.socket = str(self.dir / "lmtp.sock")
         self.control = str(self.dir / "control.sock")
         self.replace, self.extra = dict(replace or {}), extra
