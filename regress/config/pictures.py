@@ -31,11 +31,11 @@ def main():
             USERS[user]))
         say(("chroot" in where) == (chroot == "1"),
             "README: chroot of %s" % program)
-        row = re.search(r"^\.It %s Ta (.*?)(?=\n\.It|\n\.El)" % program,
-            manual, re.M | re.S)
-        where = row.group(1) if row else ""
-        say(where.startswith(USERS[user]), "smtpd-stoken(8): %s runs as %s"
-            % (program, USERS[user]))
+        item = re.search(r"^\.It Nm %s\nas (.*?)^\.(?:It|El)" % program, manual,
+            re.M | re.S)
+        where = item.group(1) if item else ""
+        say(USERS[user] in where.split(":")[0],
+            "smtpd-stoken(8): %s runs as %s" % (program, USERS[user]))
         say(("chroot" in where) == (chroot == "1"),
             "smtpd-stoken(8): chroot of %s" % program)
     for a, b in EDGE.findall(source):
