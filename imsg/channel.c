@@ -44,7 +44,6 @@ struct channel {
 };
 
 static enum phase phase_now = PHASE_SETUP;
-static int tracing;
 
 static void channel_read(struct channel *);
 
@@ -52,21 +51,6 @@ void
 channel_set_phase(enum phase phase)
 {
 	phase_now = phase;
-}
-
-void
-channel_trace(int on)
-{
-	tracing = on;
-}
-
-static void
-trace(const struct channel *c, const char *arrow, const char *name,
-    size_t length, int fd)
-{
-	log_info("imsg %s %s[%u] %s length=%zu descriptor=%s", arrow,
-	    role_name(c->set.peer), c->set.instance, name, length,
-	    fd == -1 ? "no" : "yes");
 }
 
 static void
@@ -198,8 +182,6 @@ channel_send(struct channel *c, uint16_t number, const union message *m, int fd)
 		goto fail;
 	}
 	message_encode(row, m, body);
-	if (tracing)
-		trace(c, "->", row->name, size, fd);
 	if (fd != -1)
 		ibuf_fd_set(ibuf, fd);
 	imsg_close(&c->buf, ibuf);
@@ -255,8 +237,6 @@ channel_handle(struct channel *c, struct imsg *imsg)
 		    wrong);
 		return -1;
 	}
-	if (tracing)
-		trace(c, "<-", row->name, ibuf_size(&body), fd);
 	if (fd == -1 && lost && row->descriptor == DESCRIPTOR_ALWAYS)
 		log_warnx("%s from %s[%u] is left out: no descriptor was free",
 		    row->name, role_name(c->set.peer), c->set.instance);

@@ -121,7 +121,4 @@ int channel_receive_one(struct channel *);
  */
 int channel_receive_within(struct channel *, int milliseconds);
 
-/* One line a message to the log: direction, peer, name, length. */
-void channel_trace(int on);
-
 #endif

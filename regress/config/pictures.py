@@ -8,6 +8,13 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 ROLE = re.compile(
     r'\{ROLE_(\w+),\s*"([\w-]+)",\s*USER_(\w+),\s*(\d),\s*\d,')
 EDGE = re.compile(r"\{ROLE_(\w+), ROLE_(\w+), EDGE_")
+PROMISES = re.compile(
+    r'\{ROLE_\w+,\s*"([\w-]+)",\s*USER_\w+,\s*\d,\s*\d,\s*"([^"]*)"')
+# Where each program hands its promises to process_main().
+MAINS = {"tokend-sign": ["tokend/sign/main.c"], "lmtpd": ["lmtpd/lmtpd.c"],
+         "tokend-auth": ["tokend/auth/auth.c"], "tokend": ["tokend/main.c"],
+         "engine": ["smtpd-stoken/engine/engine.c"],
+         "frontend": ["smtpd-stoken/frontend/main.c"]}
 USERS = {"NETWORK": "_smtpdst", "TOKENS": "_tokend", "MAIL": "of the mail"}
 failed = 0
 
@@ -38,6 +45,10 @@ def main():
             "smtpd-stoken(8): %s runs as %s" % (program, USERS[user]))
         say(("chroot" in where) == (chroot == "1"),
             "smtpd-stoken(8): chroot of %s" % program)
+    for program, promises in PROMISES.findall(source):
+        code = "".join((TOP / f).read_text() for f in MAINS[program])
+        say(re.search(r'(\.promises =|define PROMISES) "%s"' % promises, code)
+            is not None, "roles.c: the promises of %s" % program)
     for a, b in EDGE.findall(source):
         if a not in roles or b not in roles:
             continue  # a process that is yet to come
