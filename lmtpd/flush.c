@@ -13,7 +13,8 @@
 #define FLUSH_PROBE 8
 
 /* Until something is known, a disk that takes 1 ms. */
-static struct flush_history history = {.one_us = 1000};
+#define FIRST_GUESS_US 1000
+static struct flush_history history = {.one_us = FIRST_GUESS_US};
 
 ssize_t
 flush_add(struct flush *flush, int fd, dev_t device)
@@ -45,6 +46,12 @@ flush_free(struct flush *flush)
 {
 	free(flush->entries);
 	*flush = (struct flush) {0};
+}
+
+void
+flush_forget(void)
+{
+	history = (struct flush_history) {.one_us = FIRST_GUESS_US};
 }
 
 int

@@ -45,6 +45,9 @@ int flush_error(const struct flush *, size_t first, size_t count);
 void flush_reset(struct flush *);
 void flush_free(struct flush *);
 
+/* Forgets what earlier flushes took, as at the start of the process. */
+void flush_forget(void);
+
 /*
  * The choice, as pure functions for tests: is one syncfs() better for `count`
  * files, after what the last ones took (microseconds)?
