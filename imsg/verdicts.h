@@ -62,7 +62,9 @@ enum rcpt_verdict {
 	VERDICT_REFUSED, /* not for this session (token, ownership) */
 	VERDICT_OUTSIDE, /* not a local address */
 	VERDICT_TEMPORARY, /* cannot tell now */
-	VERDICT_TOO_MANY /* too many mailboxes behind it */
+	VERDICT_TOO_MANY, /* too many mailboxes behind it */
+	VERDICT_LIMIT, /* limit messages-per-hour, recipients-per-hour */
+	VERDICT_DISABLED /* submit=no, receive=no */
 };
 
 /* TOKEN_GENERATED, TOKEN_REVOKED. */
@@ -76,9 +78,10 @@ enum token_verdict {
 /* ADDRESS_RESULT lookup. */
 enum address_lookup {
 	LOOKUP_MAILBOXES = 1,
-	LOOKUP_OUTSIDE, /* an alias with an outside target */
+	LOOKUP_OUTSIDE, /* an alias with an outside target, or an address elsewhere */
 	LOOKUP_UNKNOWN,
-	LOOKUP_TEMPORARY
+	LOOKUP_TEMPORARY,
+	LOOKUP_DISABLED /* receive=no */
 };
 
 /* FILE_OPENED and DELIVERED result. */
@@ -101,6 +104,36 @@ enum delivery_result {
  * that clock until it is visible: link(2) waits while a journal is written.
  */
 #define TICKET_LANDING 3000
+
+/* Limits a user: messages_per_hour, recipients_per_hour of PASSWORD_RESULT. */
+#define LIMIT_SITE 0xffffffffU /* what the configuration says; 0: none */
+
+/* RELAY_OPEN and so on, next_hop. */
+enum next_hop {
+	NEXT_HOP_RELAY = 1, /* relay host */
+	NEXT_HOP_LMTP /* deliver lmtp */
+};
+
+/* RELAY_OPEN body. */
+enum relay_body {
+	RELAY_BODY_NONE, /* the client did not say */
+	RELAY_BODY_7BIT,
+	RELAY_BODY_8BITMIME,
+	RELAY_BODY_BINARYMIME
+};
+
+/* RELAY_RESULT outcome. */
+enum relay_outcome {
+	RELAY_SENT = 1, /* the next hop has taken the responsibility */
+	RELAY_REFUSED, /* it has not, or it cannot be known: see the code */
+	RELAY_NOT_TRIED /* because an earlier one failed: one_by_one */
+};
+
+/*
+ * Life of a ticket for relay, in milliseconds: from RCPT on; the client may
+ * take its time before the next.
+ */
+#define TICKET_RELAY_LIFE 3600000
 
 /* CONTROL_END status. */
 enum control_status {

@@ -74,6 +74,30 @@ whole_mac(uint8_t out[MAC_LENGTH], const uint8_t key[TICKET_KEY_LENGTH],
 	return 0;
 }
 
+void
+ticket_relay_subject(struct ticket_subject *subject, struct ticket_relay *room,
+    uint64_t session, const void *sender, size_t sender_length,
+    const void *recipient, size_t recipient_length, uint64_t expires)
+{
+	*subject = (struct ticket_subject) {.kind = TICKET_RELAY,
+	    .message = room->session,
+	    .message_length = sizeof(room->session),
+	    .mailbox = room->pair,
+	    .mailbox_length = SIZE_MAX, /* too long: refused */
+	    .expires = expires};
+	for (size_t i = 0; i < sizeof(room->session); i++)
+		room->session[i] = (uint8_t)(session >> (8 * i));
+	if (sender_length > TICKET_ADDRESS || recipient_length > TICKET_ADDRESS)
+		return;
+	if (sender_length > 0)
+		memcpy(room->pair, sender, sender_length);
+	room->pair[sender_length] = '\0';
+	if (recipient_length > 0)
+		memcpy(room->pair + sender_length + 1, recipient,
+		    recipient_length);
+	subject->mailbox_length = sender_length + 1 + recipient_length;
+}
+
 int
 ticket_make(uint8_t ticket[TICKET_LENGTH], const uint8_t key[TICKET_KEY_LENGTH],
     const struct ticket_subject *subject)

@@ -35,9 +35,10 @@ enum ticket_verdict {
 /* What a ticket is about. The strings are counted, not NUL-terminated. */
 struct ticket_subject {
 	enum ticket_kind kind;
-	const void *message; /* message id */
+	const void *message; /* message id; relay: the session */
 	size_t message_length; /* octets, at most 255 */
-	const void *mailbox; /* "alice@a.example", or the user for relay */
+	const void
+	    *mailbox; /* "alice@a.example"; relay: sender, NUL, recipient */
 	size_t mailbox_length; /* octets, at most 1024 */
 	uint64_t expires; /* milliseconds of ticket_clock() */
 };
@@ -48,6 +49,23 @@ struct ticket_subject {
  * is good then.
  */
 uint64_t ticket_clock(void);
+
+/*
+ * The subject of a ticket for relay: in this session mail may go from sender
+ * to recipient (addresses as in the envelope; "" is <>). `room` holds what
+ * the subject points to. An address of more than TICKET_ADDRESS octets makes
+ * a subject that ticket_make() and ticket_check() refuse.
+ */
+#define TICKET_ADDRESS 320
+
+struct ticket_relay {
+	uint8_t session[8];
+	uint8_t pair[2 * TICKET_ADDRESS + 1];
+};
+
+void ticket_relay_subject(struct ticket_subject *, struct ticket_relay *room,
+    uint64_t session, const void *sender, size_t sender_length,
+    const void *recipient, size_t recipient_length, uint64_t expires);
 
 /*
  * Writes the ticket for a subject. Returns 0, or -1 if the subject is too
