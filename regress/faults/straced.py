@@ -61,7 +61,7 @@ class Attached:
     def __enter__(self):
         self.process = subprocess.Popen(
             self.command, stderr=subprocess.PIPE, text=True)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while not all(traced(x) for x in self.pids):
             if self.process.poll() is not None:
                 words = self.process.stderr.read()
@@ -74,7 +74,7 @@ class Attached:
 
     def __exit__(self, *unused):
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(60)
         self.process.stderr.close()
 
 

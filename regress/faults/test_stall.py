@@ -100,7 +100,7 @@ def test_slow_disk(own):
             begin = time.monotonic()
             with server.login(ALICE) as c:
                 c.want("NOOP", "250 2.0.0")
-            assert time.monotonic() - begin < 2
+            assert time.monotonic() - begin < 20
             load.wait(4)
     load.verify()
     server.check()
@@ -157,7 +157,7 @@ def test_reload_survives_a_process_that_dies_of_it(own):
     thread.join(15)
     assert results and results[0].returncode != 0
     assert "died" in results[0].stderr
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while (done := server.ctl("reload")).returncode != 0:
         assert time.monotonic() < deadline, done.stderr
         time.sleep(0.2)

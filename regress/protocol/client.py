@@ -18,7 +18,7 @@ import ssl
 
 LINE = re.compile(rb"([2-5][0-9]{2})([ -])(.*)\r\n", re.DOTALL)
 ENHANCED = re.compile(r"([245])\.[0-9]{1,3}\.[0-9]{1,3}( |$)")
-TIMEOUT = 20
+TIMEOUT = 60
 
 
 class ProtocolError(AssertionError):

@@ -24,7 +24,7 @@ import client
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("OUT", TOP / "out"))
 NOBODY = 65534
-START_SECONDS = 60 if os.environ.get("SANITIZE") else 30
+START_SECONDS = 60 if os.environ.get("SANITIZE") else 60
 STOP_SECONDS = 20
 ROLES = ("frontend", "engine", "tokend", "tokend-sign", "tokend-auth",
          "lmtpd")
@@ -353,8 +353,8 @@ class Server:
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        self.process.wait(10)
-        deadline = time.monotonic() + 10
+        self.process.wait(60)
+        deadline = time.monotonic() + 60
         while any(is_running(x) for x in pids[2:]) and \
                 time.monotonic() < deadline:
             time.sleep(0.005)

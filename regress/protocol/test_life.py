@@ -165,7 +165,7 @@ def test_sigterm_says_goodbye(own):
         assert busy.reply().status == "421 4.3.2"
     except ProtocolError:
         pass
-    assert server.process.wait(10) == 0
+    assert server.process.wait(60) == 0
     assert server.mail(BOB)[0].read_text().endswith("the rest\n")
     assert not os.path.exists("/proc/%d" % server.process.pid)
 
@@ -178,7 +178,7 @@ def test_sigterm_does_not_wait_for_ever(own):
     stuck.want("DATA", "354")
     begin = time.monotonic()
     assert server.terminate() == 0
-    assert time.monotonic() - begin < 6
+    assert time.monotonic() - begin < 30 # and not timeout data, 5m
     assert server.mail(BOB) == []
 
 
@@ -214,7 +214,7 @@ def test_background():
             c.quit()
         pid = parent_of(one)
         os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while os.path.exists("/proc/%d" % pid):
             assert time.monotonic() < deadline
             time.sleep(0.05)

@@ -198,7 +198,7 @@ def test_hello_then_silence_does_not_block_others(server):
         begin = time.monotonic()
         with server.hello("EHLO") as c:
             c.quit()
-        assert time.monotonic() - begin < 2
+        assert time.monotonic() - begin < 30 # and not the timeout, 5m
     finally:
         for raw in stalled:
             raw.close()
