@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * objects: tokend/auth/aliases.o tokend/auth/route.o tokend/auth/users.o tokend/auth/source.o tokend/auth/name_map.o tokend/auth/login.o tokend/auth/scheme.o tokend/auth/scram_key.o
+ * objects: tokend/auth/aliases.o tokend/auth/route.o tokend/auth/users.o tokend/auth/extra.o tokend/auth/source.o tokend/auth/name_map.o tokend/auth/login.o tokend/auth/scheme.o tokend/auth/scram_key.o
  * libs: -lidn2 -lcrypto -lcrypt
  */
 #include <stdarg.h>
@@ -21,7 +21,8 @@
 static const char users_text[] = "alice@a.example:{CRYPT}*\n"
 				 "bob@a.example:{CRYPT}*\n"
 				 "bob+work@a.example:{CRYPT}*\n"
-				 "carol@b.example:{CRYPT}*\n";
+				 "carol@b.example:{CRYPT}*\n"
+				 "dora@a.example:{CRYPT}*::::::receive=no\n";
 
 static const char aliases_text[] =
     "# who gets what\n"
@@ -38,7 +39,9 @@ static const char aliases_text[] =
     "detail@a.example: alice+x@a.example\n"
     "\"quoted,comma:colon\"@a.example: bob@a.example\n"
     "loop@a.example: loop+x@a.example\n"
-    "self@a.example: self@a.example\n";
+    "self@a.example: self@a.example\n"
+    "post@a.example: dora@a.example\n"
+    "pair@a.example: dora@a.example, alice@a.example\n";
 
 static struct site
 open_site(char **users_path, char **aliases_path, const char *text)
@@ -89,6 +92,10 @@ static const struct {
     {"both@a.example", LOOKUP_OUTSIDE, "alice@a.example x@elsewhere.example"},
     {"x@elsewhere.example", LOOKUP_OUTSIDE, "x@elsewhere.example"},
     {"alice@sub.a.example", LOOKUP_OUTSIDE, "alice@sub.a.example"},
+    /* receive=no. */
+    {"dora@a.example", LOOKUP_DISABLED, "dora@a.example"},
+    {"dora+x@a.example", LOOKUP_DISABLED, "dora@a.example"},
+    {"pair@a.example", LOOKUP_DISABLED, "dora@a.example alice@a.example"},
     /* All or nothing. */
     {"gone@a.example", LOOKUP_UNKNOWN, ""},
     {"nobody@a.example", LOOKUP_UNKNOWN, ""},
@@ -148,6 +155,7 @@ static const struct {
     {"carol@b.example", "carol@b.example", true}, /* though it is shared */
     {"carol@b.example", "carol+x@b.example", true},
     {"carol@b.example", "carol@elsewhere.example", false},
+    {"dora@a.example", "post@a.example", true},
 };
 
 static void

@@ -34,7 +34,10 @@ static const char users_text[] =
     "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=,"
     "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=\n"
     "bob@a.example:{BLF-CRYPT}$2b$04$abcdefghijklmnopqrstuu"
-    "2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW\n";
+    "2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW\n"
+    "dora@a.example:{BLF-CRYPT}$2b$04$abcdefghijklmnopqrstuu"
+    "2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW::::::submit=no receive=no "
+    "messages_per_hour=3\n";
 static const char aliases_text[] =
     "sales@a.example: alice@a.example, bob@a.example\n"
     "info@a.example: alice@a.example\n"
@@ -52,6 +55,8 @@ static struct {
 	uint8_t outcome, reason;
 	char challenge[2049], login[321], tried[321];
 	size_t secret;
+	uint8_t no_submit;
+	uint32_t messages_per_hour, recipients_per_hour;
 } result;
 static uint8_t lookup, own;
 static char mailboxes[1024], owned[321];
@@ -86,6 +91,9 @@ on_result(struct channel *c, const union message *m, int fd)
 	result.outcome = r->outcome;
 	result.reason = r->reason;
 	result.secret = r->secret.length;
+	result.no_submit = r->no_submit;
+	result.messages_per_hour = r->messages_per_hour;
+	result.recipients_per_hour = r->recipients_per_hour;
 	(void)bytes_copy(
 	    result.challenge, sizeof(result.challenge), r->challenge);
 	(void)bytes_copy(result.login, sizeof(result.login), r->login);
@@ -352,6 +360,23 @@ checks_passwords(void **state)
 }
 
 static void
+says_what_a_user_may_not(void **state)
+{
+	(void)state;
+	plain(1, LITERAL("\0bob\0secret"));
+	assert_int_equal(result.no_submit, 0);
+	assert_int_equal(result.messages_per_hour, LIMIT_SITE);
+	plain(2, LITERAL("\0dora\0secret"));
+	assert_int_equal(result.outcome, AUTH_OK);
+	assert_int_equal(result.no_submit, 1);
+	assert_int_equal(result.messages_per_hour, 3);
+	assert_int_equal(result.recipients_per_hour, LIMIT_SITE);
+	plain(3, LITERAL("\0dora\0wrong"));
+	assert_int_equal(result.no_submit, 0);
+	assert_int_equal(result.messages_per_hour, LIMIT_SITE);
+}
+
+static void
 knows_what_is_switched_on(void **state)
 {
 	(void)state;
@@ -458,6 +483,9 @@ knows_addresses_and_owners(void **state)
 	assert_string_equal(mailboxes, "bob@a.example ");
 	ask_address("away@a.example");
 	assert_int_equal(lookup, LOOKUP_OUTSIDE);
+	ask_address("dora@a.example");
+	assert_int_equal(lookup, LOOKUP_DISABLED);
+	assert_string_equal(mailboxes, "");
 	ask_address("nobody@a.example");
 	assert_int_equal(lookup, LOOKUP_UNKNOWN);
 	ask_address("no address");
@@ -559,6 +587,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(checks_passwords),
+	    TEST(says_what_a_user_may_not),
 	    TEST(knows_what_is_switched_on),
 	    TEST(keeps_the_steps_of_sessions_apart),
 	    TEST(a_hasty_client_gets_one_answer),

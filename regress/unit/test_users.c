@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * objects: tokend/auth/users.o tokend/auth/source.o tokend/auth/name_map.o tokend/auth/login.o tokend/auth/scheme.o tokend/auth/scram_key.o
+ * objects: tokend/auth/users.o tokend/auth/extra.o tokend/auth/source.o tokend/auth/name_map.o tokend/auth/login.o tokend/auth/scheme.o tokend/auth/scram_key.o
  * libs: -lidn2 -lcrypto -lcrypt
  */
 #include <stdarg.h>
@@ -10,6 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "imsg/verdicts.h"
 #include "regress/unit/auth_file.h"
 #include "tokend/auth/users.h"
 
@@ -60,9 +61,53 @@ reads_the_form_of_dovecot(void **state)
 	drop_file(path);
 }
 
+/* What stands where in a line; Dovecot's own fields pass. */
+static void
+reads_the_extra_fields(void **state)
+{
+	static const char text[] =
+	    "alice:" BLF ":1000:1000::/home/alice::submit=no receive=no "
+	    "messages_per_hour=20 recipients_per_hour=0\n"
+	    "bob:" BLF "::::::userdb_mail=maildir:~/Maildir nopassword "
+	    "messages_per_hour=7 allow_nets=::1,10.0.0.0/8 submit=yes\n"
+	    "carol:" BLF ":::::submit=no:\n"
+	    "dave:" BLF "::::::\terin= userdb_submit=no  receive=no \n"
+	    "erin:" BLF "\n";
+	char *path = new_file(text);
+	struct users *users = users_open(path, &one_domain, &report);
+	const struct user *user;
+
+	(void)state;
+	assert_string_equal(faults, "");
+	assert_non_null(users);
+	user = users_find(users, "alice@a.example");
+	assert_true(user->no_submit && user->no_receive);
+	assert_int_equal(user->messages_per_hour, 20);
+	assert_int_equal(user->recipients_per_hour, 0);
+	user = users_find(users, "bob@a.example");
+	assert_false(user->no_submit || user->no_receive);
+	assert_int_equal(user->messages_per_hour, 7);
+	assert_int_equal(user->recipients_per_hour, LIMIT_SITE);
+	user = users_find(users, "carol@a.example"); /* that is the shell */
+	assert_false(user->no_submit);
+	user = users_find(users, "dave@a.example");
+	assert_true(user->no_receive && !user->no_submit);
+	user = users_find(users, "erin@a.example");
+	assert_false(user->no_submit || user->no_receive);
+	assert_int_equal(user->messages_per_hour, LIMIT_SITE);
+	users_close(users);
+	drop_file(path);
+}
+
 static const struct {
 	const char *line, *fault;
 } bad[] = {
+    {"a@a.example:" BLF "::::::submit=never\n",
+	"1: bad extra field submit=never, expected yes or no\n"},
+    {"a@a.example:" BLF "::::::receive messages_per_hour=-1\n",
+	"1: bad extra field receive=, expected yes or no\n"
+	"1: bad extra field messages_per_hour=-1, expected a number, or 0 for "
+	"no limit\n"},
     {"alice@a.example\n", "1: no colon, expected NAME:{SCHEME}secret\n"},
     {"alice@a.example:secret\n",
 	"1: no scheme before the secret, expected {SCRAM-SHA-256}, "
@@ -228,6 +273,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(reads_the_form_of_dovecot),
+	    cmocka_unit_test(reads_the_extra_fields),
 	    cmocka_unit_test(names_the_line_and_what_was_expected),
 	    cmocka_unit_test(
 		takes_a_changed_file_and_keeps_the_old_for_a_broken_one),

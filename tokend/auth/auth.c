@@ -102,8 +102,10 @@ send_result(uint64_t session, const struct msg_password_result *result)
 static void
 refuse(uint64_t session, enum auth_outcome outcome, enum auth_reason reason)
 {
-	struct msg_password_result result = {
-	    .outcome = (uint8_t)outcome, .reason = (uint8_t)reason};
+	struct msg_password_result result = {.outcome = (uint8_t)outcome,
+	    .reason = (uint8_t)reason,
+	    .messages_per_hour = LIMIT_SITE,
+	    .recipients_per_hour = LIMIT_SITE};
 
 	send_result(session, &result);
 }
@@ -115,19 +117,36 @@ drop(uint64_t session)
 	exchanges_drop(session);
 }
 
+/* What the users file says of a user beside the secret. */
+static void
+add_rights(struct msg_password_result *result, const char *login)
+{
+	const struct user *user = users_find(site.users, login);
+
+	if (user == NULL)
+		return;
+	result->no_submit = user->no_submit;
+	result->messages_per_hour = user->messages_per_hour;
+	result->recipients_per_hour = user->recipients_per_hour;
+}
+
 /* Tells tokend; an exchange that is over is wiped. */
 static void
 tell(uint64_t session, struct exchange *exchange, enum step_result step)
 {
 	struct msg_password_result result = {.outcome = (uint8_t)outcomes[step],
 	    .reason = (uint8_t)exchange->reason,
+	    .messages_per_hour = LIMIT_SITE,
+	    .recipients_per_hour = LIMIT_SITE,
 	    .tried = bytes_of(exchange->tried, exchange->tried_length)};
 
 	if (step == STEP_CHALLENGE)
 		result.challenge =
 		    bytes_of(exchange->challenge, exchange->challenge_length);
-	if (step == STEP_OK)
+	if (step == STEP_OK) {
 		result.login = bytes_text(exchange->login);
+		add_rights(&result, exchange->login);
+	}
 	if (step == STEP_FAILED)
 		result.secret =
 		    bytes_of(exchange->digest, exchange->digest_length);
@@ -241,6 +260,8 @@ on_lookup(struct channel *c, const union message *m, int fd)
 		if (list_add(&writer, bytes_text(targets.addresses[i])) == -1)
 			lookup = LOOKUP_TEMPORARY;
 	}
+	if (lookup == LOOKUP_DISABLED)
+		list_init(&writer, list, sizeof(list));
 	if (lookup == LOOKUP_TEMPORARY) {
 		log_warnx("alias %s: a circle, or too many targets", address);
 		list_init(&writer, list, sizeof(list));

@@ -3,6 +3,7 @@ AUTH_OBJS = \
 	tokend/auth/auth.o \
 	tokend/auth/exchange.o \
 	tokend/auth/exchanges.o \
+	tokend/auth/extra.o \
 	tokend/auth/hasher.o \
 	tokend/auth/login.o \
 	tokend/auth/mechanism.o \

@@ -17,6 +17,7 @@ struct question {
 	struct targets *targets;
 	unsigned int expansions;
 	bool outside;
+	bool disabled; /* a mailbox of a user with receive=no */
 };
 
 static enum address_lookup
@@ -36,6 +37,18 @@ add_target(struct question *question, const char *address)
 	return LOOKUP_MAILBOXES;
 }
 
+/* Adds the mailbox of a user. */
+static enum address_lookup
+add_user(struct question *question, const char *address)
+{
+	const struct user *user = users_find(question->site->users, address);
+
+	if (user == NULL)
+		return LOOKUP_UNKNOWN;
+	question->disabled |= user->no_receive;
+	return add_target(question, address);
+}
+
 static enum address_lookup
 walk(struct question *question, const char *address, unsigned int depth);
 
@@ -53,10 +66,8 @@ expand(struct question *question, const char *name,
 		target = list->items[i];
 		if (strcmp(target, name) != 0)
 			result = walk(question, target, depth + 1);
-		else if (users_find(question->site->users, target) != NULL)
-			result = add_target(question, target);
 		else
-			result = LOOKUP_UNKNOWN;
+			result = add_user(question, target);
 		if (result != LOOKUP_MAILBOXES)
 			return result;
 	}
@@ -72,9 +83,7 @@ walk_exact(struct question *question, const char *address, unsigned int depth)
 	list = aliases_targets(question->site->aliases, address);
 	if (list != NULL)
 		return expand(question, address, list, depth);
-	if (users_find(question->site->users, address) != NULL)
-		return add_target(question, address);
-	return LOOKUP_UNKNOWN;
+	return add_user(question, address);
 }
 
 static enum address_lookup
@@ -97,11 +106,13 @@ enum address_lookup
 route_resolve(
     const struct site *site, const char *address, struct targets *targets)
 {
-	struct question question = {site, targets, 0, false};
+	struct question question = {.site = site, .targets = targets};
 	enum address_lookup result;
 
 	targets->count = 0;
 	result = walk(&question, address, 1);
+	if (result == LOOKUP_MAILBOXES && question.disabled)
+		return LOOKUP_DISABLED;
 	if (result == LOOKUP_MAILBOXES && question.outside)
 		return LOOKUP_OUTSIDE;
 	if (result != LOOKUP_MAILBOXES)
@@ -112,6 +123,7 @@ route_resolve(
 bool
 route_own(const struct site *site, const char *login, const char *address)
 {
+	enum address_lookup lookup;
 	struct targets targets;
 	char base[ADDRESS_SIZE];
 
@@ -121,6 +133,7 @@ route_own(const struct site *site, const char *login, const char *address)
 	    users_find(site->users, address) == NULL &&
 	    address_base(address, base) == 1 && strcmp(base, login) == 0)
 		return true;
-	return route_resolve(site, address, &targets) == LOOKUP_MAILBOXES &&
+	lookup = route_resolve(site, address, &targets);
+	return (lookup == LOOKUP_MAILBOXES || lookup == LOOKUP_DISABLED) &&
 	    targets.count == 1 && strcmp(targets.addresses[0], login) == 0;
 }

@@ -27,6 +27,8 @@ struct targets {
  * LOOKUP_MAILBOXES: `targets` holds user addresses, each once.
  * LOOKUP_OUTSIDE: one target at least is in none of the site's domains;
  * `targets` holds all of them.
+ * LOOKUP_DISABLED: one of the users takes no mail (receive=no); `targets` as
+ * for LOOKUP_MAILBOXES or LOOKUP_OUTSIDE.
  * LOOKUP_UNKNOWN: no such address, or an alias with such a target.
  * LOOKUP_TEMPORARY: the aliases run in a circle, or give too many targets.
  */

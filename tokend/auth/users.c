@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "imsg/verdicts.h"
+#include "tokend/auth/extra.h"
 #include "tokend/auth/login.h"
 #include "tokend/auth/name_map.h"
 #include "tokend/auth/users.h"
@@ -56,8 +58,24 @@ table_add(struct table *table)
 		table->users = wider;
 		table->room = room;
 	}
-	memset(&table->users[table->count], 0, sizeof(struct user));
+	table->users[table->count] = (struct user) {
+	    .messages_per_hour = LIMIT_SITE, .recipients_per_hour = LIMIT_SITE};
 	return &table->users[table->count];
+}
+
+/* Which colon behind the secret stands before the extra fields. */
+#define EXTRA_COLON 6
+
+/* `rest` is what follows the secret's colon: uid:gid:gecos:home:shell:extra. */
+static int
+parse_extra(struct user *user, char *rest, const struct source_place *at)
+{
+	int colon;
+
+	for (colon = 1; rest != NULL && colon < EXTRA_COLON; colon++)
+		if ((rest = strchr(rest, ':')) != NULL)
+			rest++;
+	return rest == NULL ? 0 : extra_parse(user, rest, at);
 }
 
 /* `secret` is what follows the name's colon: {SCHEME}text[:more]. */
@@ -65,7 +83,7 @@ static int
 parse_secret(struct user *user, char *secret, const struct source_place *at)
 {
 	const char *expected;
-	char *end;
+	char *end, *more;
 
 	if (secret[0] != '{' || (end = strchr(secret, '}')) == NULL) {
 		source_fault(at, "no scheme before the secret, expected %s",
@@ -80,7 +98,8 @@ parse_secret(struct user *user, char *secret, const struct source_place *at)
 		return -1;
 	}
 	secret = end + 1;
-	secret[strcspn(secret, ":")] = '\0';
+	if ((more = strchr(secret, ':')) != NULL)
+		*more++ = '\0';
 	user->secret = secret;
 	user->secret_length = strlen(secret);
 	if (user->secret_length > SCHEME_TEXT_MAX)
@@ -92,7 +111,7 @@ parse_secret(struct user *user, char *secret, const struct source_place *at)
 		    expected);
 		return -1;
 	}
-	return 0;
+	return parse_extra(user, more, at);
 }
 
 static int

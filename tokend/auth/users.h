@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "tokend/auth/scheme.h"
 #include "tokend/auth/source.h"
@@ -12,7 +13,8 @@ struct text_list;
 
 /*
  * The users file: `NAME:{SCHEME}secret[:uid:gid:gecos:home:shell:extra]`, as
- * Dovecot's passwd-file has it; what stands behind the secret is Dovecot's.
+ * Dovecot's passwd-file has it. Of what stands behind the secret only four of
+ * the extra fields are ours; the rest is Dovecot's.
  * All secrets lie in one piece of memory that is wiped before it is freed.
  */
 
@@ -24,6 +26,11 @@ struct user {
 	const struct scheme *scheme;
 	const char *secret; /* the text after {SCHEME} */
 	size_t secret_length;
+	/* The extra fields. */
+	bool no_submit; /* submit=no */
+	bool no_receive; /* receive=no */
+	uint32_t messages_per_hour; /* 0: no limit; or LIMIT_SITE */
+	uint32_t recipients_per_hour;
 };
 
 struct users;
