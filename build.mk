@@ -18,6 +18,7 @@ include compat/files.mk
 include smtpd-stoken/files.mk
 include smtpd-stoken/frontend/files.mk
 include smtpd-stoken/engine/files.mk
+include smtpd-stoken/relay/smtp/files.mk
 include tokend/files.mk
 include tokend/sign/files.mk
 include tokend/auth/files.mk
@@ -30,7 +31,7 @@ PROGRAMS = out/sbin/smtpd-stoken out/sbin/tokenctl \
 	out/libexec/smtpd-stoken/tokend out/libexec/smtpd-stoken/tokend-sign \
 	out/libexec/smtpd-stoken/tokend-auth out/libexec/smtpd-stoken/lmtpd
 
-all: $(PROGRAMS) out/stoken-imsg.7
+all: $(PROGRAMS) $(CLIENT_OBJS) out/stoken-imsg.7
 
 .SUFFIXES: .c .o
 .c.o:
@@ -70,7 +71,7 @@ out/stoken-imsg.7: imsg/manual.o imsg/messages.o
 	./out/manual > $@
 
 ALL_OBJS = imsg/manual.o $(COMMON_OBJS) $(PARENT_OBJS) $(TOKENCTL_OBJS) $(FRONTEND_OBJS) \
-	$(ENGINE_OBJS) $(TOKEND_OBJS) $(SIGN_OBJS) $(AUTH_OBJS) $(LMTPD_OBJS) \
+	$(ENGINE_OBJS) $(CLIENT_OBJS) $(TOKEND_OBJS) $(SIGN_OBJS) $(AUTH_OBJS) $(LMTPD_OBJS) \
 	$(REGRESS_OBJS)
 -include $(ALL_OBJS:.o=.d)
 

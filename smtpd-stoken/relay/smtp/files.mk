@@ -1,0 +1,2 @@
+CLIENT_OBJS = \
+	smtpd-stoken/relay/smtp/client.o
