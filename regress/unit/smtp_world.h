@@ -151,7 +151,7 @@ static inline void
 world_recipient_answer(struct world *world, int number)
 {
 	smtp_on_recipient(world->session, (unsigned int)number % 1000,
-	    (enum smtp_verdict)(number / 1000));
+	    (enum smtp_verdict)(number / 1000), NULL);
 }
 
 static inline void
@@ -228,6 +228,7 @@ world_finish_answer(struct world *world, int size)
 		    number < 300 && strcmp(world->tokens[number], "good") == 0
 		    ? "NEWTOKEN"
 		    : NULL;
+		results[i].passed = NULL;
 	}
 	world->open = 0;
 	smtp_on_delivered(world->session, results, n);

@@ -75,7 +75,7 @@ recipient(void *owner, const struct smtp_recipient_check *check)
 	if (s->mail_time == 0)
 		s->mail_time = engine_now();
 	if (tokend_recipient(s, check) == -1)
-		smtp_on_recipient(s->smtp, check->number, SMTP_TEMPORARY);
+		smtp_on_recipient(s->smtp, check->number, SMTP_TEMPORARY, NULL);
 }
 
 static void

@@ -64,6 +64,7 @@ configuration_new(const struct settings *settings)
 	c->smtp.tokens = settings->tokens != 0;
 	c->smtp.normalize = settings->bare_newline_normalize != 0;
 	c->smtp.show_client = settings->received_client_show != 0;
+	c->smtp.relay = settings->relay != 0;
 	c->timeout_command = (int64_t)settings->timeout_command * 1000;
 	c->timeout_data = (int64_t)settings->timeout_data * 1000;
 	c->timeout_shutdown = (uint32_t)settings->timeout_shutdown;

@@ -16,10 +16,12 @@ SMTP_OBJS = \
 	smtpd-stoken/engine/smtp/command_starttls.o \
 	smtpd-stoken/engine/smtp/command_vrfy.o \
 	smtpd-stoken/engine/smtp/data.o \
+	smtpd-stoken/engine/smtp/header.o \
 	smtpd-stoken/engine/smtp/input.o \
 	smtpd-stoken/engine/smtp/mechanism.o \
 	smtpd-stoken/engine/smtp/pair.o \
 	smtpd-stoken/engine/smtp/parameter.o \
+	smtpd-stoken/engine/smtp/passed.o \
 	smtpd-stoken/engine/smtp/reply.o \
 	smtpd-stoken/engine/smtp/session.o \
 	smtpd-stoken/engine/smtp/trace.o \

@@ -266,7 +266,7 @@ on_recipient(struct channel *c, const union message *m, int fd)
 		return;
 	if (v == SMTP_OK && (s->grants_lost || add_grant(s, r) == -1))
 		v = SMTP_TEMPORARY;
-	smtp_on_recipient(s->smtp, r->recipient_index, v);
+	smtp_on_recipient(s->smtp, r->recipient_index, v, NULL);
 	session_continue(s);
 }
 

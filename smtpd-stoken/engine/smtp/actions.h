@@ -28,7 +28,20 @@ enum smtp_verdict {
 	SMTP_LOOP,
 	SMTP_BARE_NEWLINE,
 	SMTP_NUL,
+	SMTP_LIMIT, /* of messages or recipients an hour */
+	SMTP_NOT_ALLOWED, /* submit=no */
+	SMTP_PASSED, /* the next hop's words, in a struct smtp_passed */
 	SMTP_VERDICTS
+};
+
+/*
+ * What another server said, to be said to the client: a refusal. Whatever in
+ * it cannot be said is made good (smtp_passed_clean()).
+ */
+struct smtp_passed {
+	int code; /* 400 to 599 */
+	char enhanced[16]; /* "" when it gave none */
+	char text[481];
 };
 
 enum smtp_login {
@@ -55,11 +68,32 @@ struct smtp_auth_answer {
 	int permanent;
 };
 
-/* One accepted recipient's end. Strings may be NULL. */
+/*
+ * One accepted recipient's end. Pointers may be NULL. Recipients that were
+ * not tried because of another's refusal carry that refusal.
+ */
 struct smtp_result {
 	enum smtp_verdict verdict;
 	const char *id; /* delivery id */
 	const char *token; /* new permanent token: 2.1.13 */
+	const struct smtp_passed *passed; /* of SMTP_PASSED */
+};
+
+/* BODY of MAIL (RFC 6152, RFC 3030). */
+enum smtp_body {
+	SMTP_BODY_NONE, /* the client did not say */
+	SMTP_BODY_7BIT,
+	SMTP_BODY_8BITMIME,
+	SMTP_BODY_BINARYMIME
+};
+
+/* What MAIL said beside the sender. */
+struct smtp_mail {
+	enum smtp_body body;
+	uint64_t size; /* octets; 0: not said */
+	int utf8; /* SMTPUTF8 */
+	const char *ret; /* "FULL", "HDRS" or NULL (RFC 3461 section 4.3) */
+	const char *envid; /* xtext, or NULL (section 4.4) */
 };
 
 struct smtp_recipient_check {
@@ -67,6 +101,8 @@ struct smtp_recipient_check {
 	const char *address; /* as the client wrote it */
 	const char *token; /* STOKEN= or NULL */
 	const char *mine; /* MYSTOKEN= or NULL */
+	const char *notify; /* NOTIFY= or NULL (RFC 3461 section 4.1) */
+	const char *orcpt; /* ORCPT= as it was written, or NULL (4.2) */
 };
 
 /*

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <stdio.h>
 #include <string.h>
 
 #include "smtpd-stoken/engine/smtp/reply.h"
@@ -27,13 +28,10 @@ command_data(struct smtp_session *session, const char *text, size_t length)
 	return 1;
 }
 
-/* Writes the fields at the top; a fault shows at the end of the data. */
-static void
-write_trace(struct smtp_session *session)
+static struct trace
+trace_of(const struct smtp_session *session)
 {
-	static char fields[TRACE_SIZE];
-	struct smtp_transaction *transaction = session->transaction;
-	enum smtp_verdict verdict = SMTP_TEMPORARY;
+	const struct smtp_transaction *transaction = session->transaction;
 	struct trace trace = {.sender = transaction->sender,
 	    .helo = smtp_helo(session),
 	    .client = session->client,
@@ -41,7 +39,7 @@ write_trace(struct smtp_session *session)
 		session->login == SMTP_USER && !session->settings->show_client,
 	    .hostname = session->settings->hostname,
 	    .lmtp = session->mode == MODE_LMTP,
-	    .utf8 = transaction->utf8,
+	    .utf8 = transaction->mail.utf8,
 	    .tls = session->tls.active,
 	    .authenticated = session->identity != NULL,
 	    .id = transaction->id,
@@ -51,20 +49,58 @@ write_trace(struct smtp_session *session)
 	    .result = TRACE_NO_RESULT,
 	    .permanent = session->permanent,
 	    .identity = smtp_identity(session),
-	    .now = session->actions->now(session->owner)};
-	size_t n;
+	    .now = transaction->opened};
 
-	if (transaction->accepted == 1)
-		trace.recipient = smtp_recipient(session, 0, NULL);
 	if (session->login == SMTP_TOKEN)
 		trace.result = TRACE_TOKEN;
 	else if (session->login == SMTP_USER)
 		trace.result = TRACE_USER;
+	return trace;
+}
+
+/* Writes the fields at the top; a fault shows at the end of the data. */
+static void
+write_trace(struct smtp_session *session)
+{
+	static char fields[TRACE_SIZE];
+	struct smtp_transaction *transaction = session->transaction;
+	struct trace trace = trace_of(session);
+	enum smtp_verdict verdict = SMTP_TEMPORARY;
+	size_t n;
+
+	if (transaction->accepted == 1)
+		trace.recipient = smtp_recipient(session, 0, NULL);
 	if ((n = trace_write(&trace, fields, sizeof(fields))) > 0)
 		verdict = session->actions->write(session->owner, fields, n);
-	transaction->data.written = n;
+	transaction->data.written = transaction->trace = n;
 	if (verdict != SMTP_OK)
 		smtp_message_lost(session, verdict);
+}
+
+uint64_t
+smtp_trace_length(const struct smtp_session *session)
+{
+	return session->transaction != NULL ? session->transaction->trace : 0;
+}
+
+size_t
+smtp_relay_head(const struct smtp_session *session, const char *recipient,
+    const char *token, char *out, size_t size)
+{
+	struct trace trace;
+	size_t n;
+	int more;
+
+	if (session->transaction == NULL)
+		return 0;
+	trace = trace_of(session);
+	if (recipient != NULL)
+		trace.recipient = recipient;
+	n = trace_received(&trace, out, size);
+	if (n == 0 || token == NULL)
+		return n;
+	more = snprintf(out + n, size - n, "Submission-Token: %s\n", token);
+	return more < 0 || (size_t)more >= size - n ? 0 : n + (size_t)more;
 }
 
 void
@@ -85,6 +121,7 @@ smtp_on_opened(
 	memset(
 	    &session->transaction->data, 0, sizeof(session->transaction->data));
 	strlcpy(session->transaction->id, id, sizeof(session->transaction->id));
+	session->transaction->opened = session->actions->now(session->owner);
 	session->reading = READ_DATA;
 	write_trace(session);
 	smtp_reply(session, 354, NULL, "End data with <CR><LF>.<CR><LF>");
@@ -96,6 +133,8 @@ reply_lmtp(struct smtp_session *session, const char *address,
     const struct smtp_result *result)
 {
 	const struct smtp_refusal *refusal;
+	struct smtp_passed clean;
+	struct smtp_refusal words;
 
 	if (result->verdict == SMTP_OK && result->token != NULL)
 		smtp_reply(session, 250, "2.1.13",
@@ -105,38 +144,63 @@ reply_lmtp(struct smtp_session *session, const char *address,
 		smtp_reply(session, 250, "2.1.12", "<%s> %s Saved", address,
 		    result->id);
 	else {
-		refusal = smtp_verdict_refusal(session, result->verdict);
+		if (result->passed != NULL)
+			smtp_passed_clean(session, &clean, result->passed);
+		refusal = smtp_passed_refusal(session, result->verdict,
+		    result->passed != NULL ? &clean : NULL, &words);
 		smtp_reply(session, refusal->code, refusal->enhanced, "<%s> %s",
 		    address, refusal->text);
 	}
 }
 
+/* The one to be said of many: what may pass before what lasts. */
+static const struct smtp_result *
+worst_of(const struct smtp_session *session, const struct smtp_result *results,
+    size_t n)
+{
+	const struct smtp_result *worst = NULL;
+	int code, lasting = 0;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (results[i].verdict == SMTP_OK)
+			return NULL;
+		code = results[i].passed != NULL
+		    ? results[i].passed->code
+		    : smtp_verdict_refusal(session, results[i].verdict)->code;
+		if (worst == NULL || (lasting && code < 500)) {
+			worst = &results[i];
+			lasting = code >= 500;
+		}
+	}
+	return worst;
+}
+
 /*
- * SMTP has one reply: 250 only if every recipient has the message. A
- * temporary fault is named before a lasting one, so that what failed can be
- * sent again; copies that are in place already may come twice, never not.
+ * SMTP has one reply (section 11): 250 once any recipient has the message,
+ * since then the client must not send it again, and a report tells the
+ * sender of the others.
  */
 static void
 reply_smtp(
     struct smtp_session *session, const struct smtp_result *results, size_t n)
 {
-	const struct smtp_refusal *refusal, *worst = NULL;
-	size_t i;
+	const struct smtp_result *worst = worst_of(session, results, n);
+	const struct smtp_refusal *refusal;
+	struct smtp_passed clean;
+	struct smtp_refusal words;
 
-	for (i = 0; i < n; i++) {
-		if (results[i].verdict == SMTP_OK)
-			continue;
-		refusal = smtp_verdict_refusal(session, results[i].verdict);
-		if (worst == NULL ||
-		    (worst->code >= 500 && refusal->code < 500))
-			worst = refusal;
-	}
-	if (worst != NULL)
-		smtp_reply(
-		    session, worst->code, worst->enhanced, "%s", worst->text);
-	else
+	if (worst == NULL) {
 		smtp_reply(session, 250, "2.0.0", "%s Delivered",
 		    session->transaction->id);
+		return;
+	}
+	if (worst->passed != NULL)
+		smtp_passed_clean(session, &clean, worst->passed);
+	refusal = smtp_passed_refusal(session, worst->verdict,
+	    worst->passed != NULL ? &clean : NULL, &words);
+	smtp_reply(
+	    session, refusal->code, refusal->enhanced, "%s", refusal->text);
 }
 
 /* F-02: one reply for each accepted RCPT, in order, equal ones too. */
@@ -145,7 +209,7 @@ smtp_on_delivered(struct smtp_session *session,
     const struct smtp_result *results, size_t count)
 {
 	struct smtp_transaction *transaction = session->transaction;
-	struct smtp_result common = {SMTP_TEMPORARY, NULL, NULL};
+	struct smtp_result common = {SMTP_TEMPORARY, NULL, NULL, NULL};
 	const struct smtp_recipient *recipient;
 	size_t i, n = 0;
 

@@ -15,17 +15,12 @@ static const struct smtp_refusal needs_utf8 = {
 static const struct smtp_refusal not_qualified = {
     554, "5.1.8", "Sender domain is not fully qualified"};
 
-struct mail {
-	uint64_t size;
-	int utf8;
-};
-
 /* RFC 1870: 1 to 20 digits. */
 static const struct smtp_refusal *
 take_size(const struct smtp_session *session, void *into, const char *value,
     size_t length)
 {
-	struct mail *mail = into;
+	struct smtp_mail *mail = into;
 	uint64_t most = session->settings->message_size;
 	size_t i;
 
@@ -51,20 +46,24 @@ take_body(const struct smtp_session *session, void *into, const char *value,
     size_t length)
 {
 	struct smtp_word word = {value, length};
+	struct smtp_mail *mail = into;
 
 	(void)session;
-	(void)into;
-	if (smtp_word_is(&word, "7BIT") || smtp_word_is(&word, "8BITMIME"))
-		return NULL;
-	return smtp_word_is(&word, "BINARYMIME") ? &refusal_parameter
-						 : &refusal_arguments;
+	if (smtp_word_is(&word, "7BIT"))
+		mail->body = SMTP_BODY_7BIT;
+	else if (smtp_word_is(&word, "8BITMIME"))
+		mail->body = SMTP_BODY_8BITMIME;
+	else
+		return smtp_word_is(&word, "BINARYMIME") ? &refusal_parameter
+							 : &refusal_arguments;
+	return NULL;
 }
 
 static const struct smtp_refusal *
 take_utf8(const struct smtp_session *session, void *into, const char *value,
     size_t length)
 {
-	struct mail *mail = into;
+	struct smtp_mail *mail = into;
 
 	(void)session;
 	(void)value;
@@ -122,7 +121,7 @@ parse_path(struct address *sender, const char *text, size_t length)
 
 static const struct smtp_refusal *
 parse(const struct smtp_session *session, struct address *sender,
-    struct mail *mail, const char *text, size_t length)
+    struct smtp_mail *mail, const char *text, size_t length)
 {
 	const struct smtp_refusal *refusal;
 	size_t used;
@@ -151,7 +150,7 @@ command_mail(struct smtp_session *session, const char *text, size_t length)
 {
 	const struct smtp_refusal *refusal;
 	struct address sender;
-	struct mail mail = {0, 0};
+	struct smtp_mail mail = {0};
 
 	refusal = parse(session, &sender, &mail, text, length);
 	if (refusal == NULL &&
@@ -161,7 +160,7 @@ command_mail(struct smtp_session *session, const char *text, size_t length)
 		smtp_refusal_reply(session, refusal);
 		return 1;
 	}
-	session->transaction->utf8 = mail.utf8;
+	session->transaction->mail = mail;
 	session->waiting = WAIT_SENDER;
 	/* F-53; a user may send as himself alone (section 11). */
 	if (session->login == SMTP_USER && sender.length > 0)

@@ -71,7 +71,7 @@ check_address(const struct smtp_session *session, const struct address *address)
 
 	if (address->length == 0 || address->literal)
 		return &bad_recipient;
-	if (!address->ascii && !session->transaction->utf8) /* F-100 */
+	if (!address->ascii && !session->transaction->mail.utf8) /* F-100 */
 		return &needs_utf8;
 	if (address->domain_length == 0) /* <postmaster> */
 		return NULL;
@@ -134,6 +134,7 @@ check(struct smtp_session *session, const struct rcpt *rcpt)
 	question.address = bare;
 	question.token = rcpt->token[0] != '\0' ? rcpt->token : NULL;
 	question.mine = rcpt->mine[0] != '\0' ? rcpt->mine : NULL;
+	question.notify = question.orcpt = NULL;
 	session->actions->recipient(session->owner, &question);
 	return 0;
 }
@@ -171,6 +172,7 @@ static void
 reply(struct smtp_session *session, struct smtp_recipient *recipient)
 {
 	const struct smtp_refusal *refusal;
+	struct smtp_refusal words;
 
 	if (recipient->verdict == SMTP_OK) {
 		recipient->state = RECIPIENT_ACCEPTED;
@@ -181,15 +183,18 @@ reply(struct smtp_session *session, struct smtp_recipient *recipient)
 	recipient->state = RECIPIENT_REFUSED;
 	free(recipient->address);
 	recipient->address = NULL;
-	refusal = smtp_verdict_refusal(session, recipient->verdict);
+	refusal = smtp_passed_refusal(session,
+	    (enum smtp_verdict)recipient->verdict, recipient->passed, &words);
 	smtp_reply(
 	    session, refusal->code, refusal->enhanced, "%s", refusal->text);
+	free(recipient->passed);
+	recipient->passed = NULL;
 }
 
 /* Answers come in any order, replies go out in the order of the RCPT. */
 void
 smtp_on_recipient(struct smtp_session *session, unsigned int number,
-    enum smtp_verdict verdict)
+    enum smtp_verdict verdict, const struct smtp_passed *passed)
 {
 	struct smtp_transaction *transaction = session->transaction;
 	struct smtp_recipient *recipient;
@@ -199,6 +204,11 @@ smtp_on_recipient(struct smtp_session *session, unsigned int number,
 		return;
 	recipient = &transaction->recipients[number];
 	recipient->state = RECIPIENT_ANSWERED;
+	if (verdict == SMTP_PASSED && passed != NULL) {
+		recipient->passed = malloc(sizeof(*passed));
+		if (recipient->passed != NULL)
+			smtp_passed_clean(session, recipient->passed, passed);
+	}
 	recipient->verdict = (uint8_t)verdict;
 	while (transaction->replied < transaction->count) {
 		recipient = &transaction->recipients[transaction->replied];

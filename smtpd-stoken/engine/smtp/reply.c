@@ -38,6 +38,9 @@ static const struct smtp_refusal verdicts[SMTP_VERDICTS] = {
     [SMTP_LOOP] = {554, "5.4.6", "Too many hops, mail loop"},
     [SMTP_BARE_NEWLINE] = {550, "5.5.2", "Bare CR or LF in message"},
     [SMTP_NUL] = {554, "5.6.0", "NUL in message"},
+    [SMTP_LIMIT] = {450, "4.7.1", "Too much mail in an hour, try later"},
+    [SMTP_NOT_ALLOWED] = {550, "5.7.1", "This user may not send mail"},
+    [SMTP_PASSED] = {451, "4.3.0", "Temporary failure, try again later"},
 };
 
 static void

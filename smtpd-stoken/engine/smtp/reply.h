@@ -38,4 +38,17 @@ void smtp_refusal_reply(struct smtp_session *, const struct smtp_refusal *);
 const struct smtp_refusal *
 smtp_verdict_refusal(const struct smtp_session *, enum smtp_verdict);
 
+/*
+ * smtp_passed_clean: a copy of what another server said, fit to be said to
+ * this client: a code of 400 to 599 other than 421, an enhanced code of its
+ * class, text of printable characters (UTF-8 in a session with SMTPUTF8).
+ * smtp_passed_refusal: that, made into `words`, for SMTP_PASSED; else as
+ * smtp_verdict_refusal().
+ */
+void smtp_passed_clean(const struct smtp_session *, struct smtp_passed *clean,
+    const struct smtp_passed *said);
+const struct smtp_refusal *
+smtp_passed_refusal(const struct smtp_session *, enum smtp_verdict,
+    const struct smtp_passed *clean, struct smtp_refusal *words);
+
 #endif

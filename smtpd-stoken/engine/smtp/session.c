@@ -114,7 +114,8 @@ smtp_checks_lost(struct smtp_session *session)
 	smtp_on_token(session, SMTP_TEMPORARY, NULL);
 	transaction = session->transaction;
 	for (i = 0; transaction != NULL && i < transaction->count; i++)
-		smtp_on_recipient(session, (unsigned int)i, SMTP_TEMPORARY);
+		smtp_on_recipient(
+		    session, (unsigned int)i, SMTP_TEMPORARY, NULL);
 }
 
 /* F-64: nothing that was said in clear counts. */

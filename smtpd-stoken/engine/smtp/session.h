@@ -7,6 +7,8 @@
 /* What the files of this folder share; the engine itself sees smtp.h. */
 
 #define ID_SIZE 72 /* of a message id or delivery id, with its NUL */
+#define SMTP_ENVID_MAX 100 /* RFC 3461 section 4.4 */
+#define SMTP_ORCPT_MAX 500 /* section 4.2 */
 
 enum smtp_mode {
 	MODE_NONE,
@@ -43,6 +45,7 @@ enum smtp_recipient_state {
 
 struct smtp_recipient {
 	char *address; /* NULL once refused */
+	struct smtp_passed *passed; /* until it is said */
 	uint8_t state;
 	uint8_t verdict;
 };
@@ -71,9 +74,12 @@ struct smtp_transaction {
 	size_t count, room;
 	size_t replied; /* the first count RCPT have their reply */
 	size_t accepted;
-	int utf8;
+	struct smtp_mail mail;
 	struct smtp_data data;
+	time_t opened; /* when the message was begun */
+	uint64_t trace; /* octets of the fields at its top */
 	char id[ID_SIZE];
+	char envid[SMTP_ENVID_MAX + 1];
 	char sender[]; /* "" for <> */
 };
 

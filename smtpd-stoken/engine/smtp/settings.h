@@ -19,6 +19,9 @@ enum smtp_listener {
 	SMTP_LISTENER_SOCKET /* LMTP of the site's own MTA: trusted, no TLS */
 };
 
+/* Submission-Token fields of a message that are remembered (S1-50). */
+#define SMTP_SUPPLIED_MAX 16
+
 /* Mechanisms, as bits of smtp_settings.mechanisms. STOKEN is with tokens. */
 #define SMTP_AUTH_SCRAM_SHA_256_PLUS 0x1
 #define SMTP_AUTH_SCRAM_SHA_256 0x2
@@ -34,6 +37,7 @@ struct smtp_settings {
 	int tokens; /* 0: `token no` */
 	int normalize; /* bare-newline normalize */
 	int show_client; /* received client show */
+	int relay; /* a relay host is configured */
 };
 
 struct smtp_tls {

@@ -45,11 +45,16 @@ int smtp_stalled(const struct smtp_session *);
 void smtp_on_tls(struct smtp_session *, const struct smtp_tls *);
 void smtp_on_auth(struct smtp_session *, const struct smtp_auth_answer *);
 void smtp_on_sender(struct smtp_session *, enum smtp_verdict);
-void smtp_on_recipient(
-    struct smtp_session *, unsigned int number, enum smtp_verdict);
+/* passed: what to say with SMTP_PASSED, else NULL; it is copied. */
+void smtp_on_recipient(struct smtp_session *, unsigned int number,
+    enum smtp_verdict, const struct smtp_passed *passed);
 /* id: message id, named in Received and in the reply. */
 void smtp_on_opened(struct smtp_session *, enum smtp_verdict, const char *id);
-/* results: one for each accepted recipient, in order. */
+/*
+ * results: one for each accepted recipient, in order. In SMTP the reply is
+ * 250 if one of them is SMTP_OK, since the rest is told to the sender by a
+ * report (section 11); else a temporary refusal before a lasting one.
+ */
 void smtp_on_delivered(
     struct smtp_session *, const struct smtp_result *, size_t count);
 void smtp_on_token(struct smtp_session *, enum smtp_verdict, const char *token);
@@ -82,11 +87,37 @@ const char *smtp_identity(const struct smtp_session *); /* "" */
 const char *smtp_sender(const struct smtp_session *); /* "" or Mailbox */
 const char *smtp_helo(const struct smtp_session *); /* "" */
 int smtp_is_lmtp(const struct smtp_session *);
+/* What MAIL said; NULL outside of a transaction. */
+const struct smtp_mail *smtp_mail(const struct smtp_session *);
 unsigned long smtp_commands(const struct smtp_session *);
 size_t smtp_accepted(const struct smtp_session *);
 /* The nth accepted recipient, as written; number is that of its check. */
 const char *
 smtp_recipient(const struct smtp_session *, size_t n, unsigned int *number);
+
+/*
+ * Of the message that is open, from smtp_on_opened() to the end of its
+ * transaction.
+ *
+ * smtp_trace_length: octets at its start that are our own trace fields; what
+ * is behind them is for other servers too.
+ * smtp_relay_head: the fields in front of a relayed copy, with LF line ends:
+ * Received, with `for` when recipient is not NULL, and Submission-Token when
+ * token is not NULL (S1-49). Returns the octets, 0 when they do not fit.
+ */
+uint64_t smtp_trace_length(const struct smtp_session *);
+size_t smtp_relay_head(const struct smtp_session *, const char *recipient,
+    const char *token, char *out, size_t size);
+
+/*
+ * Of a user's message, from finish() on. smtp_supplied_tokens: the values of
+ * the Submission-Token fields that were taken out of it; returns how many.
+ * smtp_header_from: the address of its first From field, if that names one
+ * mailbox alone; else "".
+ */
+size_t smtp_supplied_tokens(
+    const struct smtp_session *, const char *tokens[SMTP_SUPPLIED_MAX]);
+const char *smtp_header_from(const struct smtp_session *);
 
 /* The enhanced code and text of a verdict's refusal, for the log. */
 const char *smtp_verdict_status(

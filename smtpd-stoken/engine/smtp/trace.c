@@ -51,9 +51,9 @@ details(const struct trace *trace, char *out, size_t size)
 	}
 }
 
-/* Dates of RFC 5322; made anew once a second. */
-static const char *
-date(time_t now)
+/* Made anew once a second. */
+const char *
+trace_date(time_t now)
 {
 	static char text[48];
 	static time_t made;
@@ -88,22 +88,38 @@ results(const struct trace *trace, char *out, size_t size)
 }
 
 size_t
-trace_write(const struct trace *trace, char *out, size_t size)
+trace_received(const struct trace *trace, char *out, size_t size)
 {
-	char protocol[16], client[400], more[512], result[1024];
+	char protocol[16], client[400], more[512];
 	int n;
 
 	with(trace, protocol, sizeof(protocol));
 	from(trace, client, sizeof(client));
 	details(trace, more, sizeof(more));
-	results(trace, result, sizeof(result));
 	n = snprintf(out, size,
-	    "Return-Path: <%s>\n"
 	    "Received: from %s\n"
 	    "\tby %s with %s id %s%s;\n"
-	    "\t%s\n"
-	    "%s",
-	    trace->sender, client, trace->hostname, protocol, trace->id, more,
-	    date(trace->now), result);
+	    "\t%s\n",
+	    client, trace->hostname, protocol, trace->id, more,
+	    trace_date(trace->now));
 	return n < 0 || (size_t)n >= size ? 0 : (size_t)n;
+}
+
+size_t
+trace_write(const struct trace *trace, char *out, size_t size)
+{
+	char result[1024];
+	size_t n, received;
+	int path;
+
+	path = snprintf(out, size, "Return-Path: <%s>\n", trace->sender);
+	if (path < 0 || (size_t)path >= size)
+		return 0;
+	n = (size_t)path;
+	received = trace_received(trace, out + n, size - n);
+	n += received;
+	results(trace, result, sizeof(result));
+	if (received == 0 || strlcpy(out + n, result, size - n) >= size - n)
+		return 0;
+	return n + strlen(result);
 }

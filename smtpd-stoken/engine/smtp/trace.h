@@ -35,5 +35,9 @@ struct trace {
  * Returns the octets, without the NUL; 0 when they do not fit.
  */
 size_t trace_write(const struct trace *, char *out, size_t size);
+/* trace_received: as that, Received alone. */
+size_t trace_received(const struct trace *, char *out, size_t size);
+/* Of RFC 5322 section 3.3, in the local zone; good until the next call. */
+const char *trace_date(time_t);
 
 #endif

@@ -27,8 +27,10 @@ smtp_transaction_end(struct smtp_session *session)
 	if (transaction == NULL)
 		return;
 	session->transaction = NULL;
-	for (i = 0; i < transaction->count; i++)
+	for (i = 0; i < transaction->count; i++) {
 		free(transaction->recipients[i].address);
+		free(transaction->recipients[i].passed);
+	}
 	free(transaction->recipients);
 	free(transaction);
 	session->actions->reset(session->owner);
@@ -53,6 +55,7 @@ smtp_recipient_add(
 	recipient = &transaction->recipients[transaction->count];
 	if ((recipient->address = strndup(address, length)) == NULL)
 		return NULL;
+	recipient->passed = NULL;
 	recipient->state = RECIPIENT_PENDING;
 	recipient->verdict = SMTP_OK;
 	transaction->count++;
@@ -75,6 +78,13 @@ smtp_recipient_is_pending(
 
 	return transaction != NULL && number < transaction->count &&
 	    transaction->recipients[number].state == RECIPIENT_PENDING;
+}
+
+const struct smtp_mail *
+smtp_mail(const struct smtp_session *session)
+{
+	return session->transaction != NULL ? &session->transaction->mail
+					    : NULL;
 }
 
 const char *
