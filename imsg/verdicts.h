@@ -75,6 +75,22 @@ enum token_verdict {
 	TOKEN_VERDICT_TEMPORARY /* 451 4.5.0 */
 };
 
+/* REMEMBERED. */
+enum remember_verdict {
+	REMEMBER_OK = 1,
+	REMEMBER_TYPE, /* 504 5.5.4: not made here, or not for him */
+	REMEMBER_WEAK, /* 534 5.7.9: log in by password, or by a better way */
+	REMEMBER_REFUSED, /* 550 5.7.1: not in a token session */
+	REMEMBER_TEMPORARY /* 454 4.7.0 */
+};
+
+/* USER_STATE state. */
+enum user_state {
+	USER_THERE = 1,
+	USER_UNKNOWN,
+	USER_TEMPORARY /* cannot be told now */
+};
+
 /* ADDRESS_RESULT lookup. */
 enum address_lookup {
 	LOOKUP_MAILBOXES = 1,

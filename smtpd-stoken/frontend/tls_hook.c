@@ -233,8 +233,12 @@ tls_hook_facts(struct ssl_st *ssl, struct tls_facts *facts)
 		name = SSL_CIPHER_standard_name(cipher);
 	facts->cipher = name == NULL ? "" : name;
 	facts->group = group_name(ssl);
-	facts->endpoint_length =
-	    endpoint(ssl, facts->endpoint, sizeof(facts->endpoint));
+	/* What binds to a session needs its hash in the master secret (RFC
+	 * 7627), as TLS 1.3 has it always (H-08) */
+	if (SSL_version(ssl) == TLS1_3_VERSION ||
+	    SSL_get_extms_support(ssl) == 1)
+		facts->endpoint_length =
+		    endpoint(ssl, facts->endpoint, sizeof(facts->endpoint));
 	/* RFC 9266 4.2: in TLS 1.2 only with extended master secret; not
 	 * offered there (X-4) */
 	if (SSL_version(ssl) == TLS1_3_VERSION &&
