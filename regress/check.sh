@@ -6,7 +6,7 @@ set -u
 cd "$(dirname "$0")/.."
 make=${MAKE:-make}
 python=$(command -v /usr/bin/python3 || command -v python3)
-parts=${PARTS:-"build unit config sandbox clauses protocol faults hostile root install bmake lint fuzz"}
+parts=${PARTS:-"build unit config sandbox clauses protocol faults hostile root peers install bmake lint fuzz"}
 passed=0 failed=0 skipped=0 broken=
 
 if [ -n "${SANITIZE:-}" ]; then
@@ -36,6 +36,7 @@ run_protocol() { pytest regress/protocol; }
 run_faults() { pytest regress/faults; }
 run_hostile() { pytest regress/hostile; }
 run_root() { pytest regress/root; }
+run_peers() { pytest regress/peers; }
 run_install() { sh regress/install.sh; }
 run_bmake() { sh regress/bmake.sh; }
 run_lint() { sh regress/lint.sh; }

@@ -9,7 +9,8 @@ build="gcc make pkg-config libbsd-dev libseccomp-dev libcrypt-dev libevent-dev l
 demo="python3 openssl"
 check="$demo python3-pytest libcmocka-dev mandoc bmake strace iproute2 procps
     util-linux valgrind clang-14 libclang-rt-14-dev clang-format-14 cppcheck
-    shellcheck systemd"
+    shellcheck systemd
+    swaks libnet-ssleay-perl curl msmtp gsasl nodejs node-nodemailer"
 
 as_root() {
 	if [ "$(id -u)" -eq 0 ]; then
@@ -67,7 +68,10 @@ OpenBSD) openbsd ;;
 Linux)
 	if command -v apt-get >/dev/null 2>&1; then
 		debian
-		[ "$what" != all ] || unpack_fail2ban
+		[ "$what" != all ] || {
+			unpack_fail2ban
+			sh "$(dirname "$0")/peers/unpack.sh"
+		}
 	else
 		echo "deps: no apt-get here: install by hand: $build" >&2
 	fi ;;

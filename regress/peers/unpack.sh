@@ -1,0 +1,44 @@
+#!/bin/sh
+# Fetches Debian's Postfix, Exim, OpenSMTPD and Dovecot, and unpacks each into
+# out/peers/NAME. Nothing is installed: the three MTAs could not be together,
+# and none of them is to start here. Silent when all is there.
+set -u
+top=$(cd "$(dirname "$0")/../.." && pwd)/out/peers
+
+# The packages themselves, and what they need and this machine has not got.
+wanted() {
+	for package in "$@"; do
+		echo "$package"
+	done
+	apt-get -qq --print-uris --no-install-recommends install "$@" |
+	    sed -n "s/^'[^']*' \([a-z0-9.+-]*\)_.*/\1/p"
+}
+
+# unpack NAME PACKAGE ...
+unpack() {
+	name=$1
+	shift
+	[ ! -e "$top/$name/done" ] || return 0
+	echo "deps: unpacking $name"
+	rm -rf "${top:?}/$name"
+	mkdir -p "$top/$name/debs"
+	for package in $(wanted "$@" | sort -u); do
+		(cd "$top/$name/debs" && apt-get download -qq "$package") || return 1
+	done 2> /dev/null
+	for file in "$top/$name"/debs/*.deb; do
+		dpkg -x "$file" "$top/$name/root" || return 1
+	done
+	rm -rf "$top/$name/debs"
+	# The places that are laid over the machine's in a test's name space.
+	mkdir -p "$top/$name/root/usr/lib" "$top/$name/root/etc"
+	[ ! -d "$top/$name/root/lib" ] ||
+	    cp -a "$top/$name/root/lib/." "$top/$name/root/usr/lib/"
+	echo "$@" > "$top/$name/done"
+}
+
+command -v apt-get > /dev/null || exit 0
+unpack postfix postfix || echo "deps: no Postfix"
+unpack exim exim4-daemon-light exim4-base || echo "deps: no Exim"
+unpack opensmtpd opensmtpd || echo "deps: no OpenSMTPD"
+unpack dovecot dovecot-core dovecot-imapd dovecot-lmtpd ||
+    echo "deps: no Dovecot"
