@@ -19,6 +19,7 @@ include smtpd-stoken/files.mk
 include smtpd-stoken/frontend/files.mk
 include smtpd-stoken/engine/files.mk
 include smtpd-stoken/relay/smtp/files.mk
+include smtpd-stoken/relay/files.mk
 include tokend/files.mk
 include tokend/sign/files.mk
 include tokend/auth/files.mk
@@ -28,6 +29,7 @@ include regress/files.mk
 
 PROGRAMS = out/sbin/smtpd-stoken out/sbin/tokenctl \
 	out/libexec/smtpd-stoken/frontend out/libexec/smtpd-stoken/engine \
+	out/libexec/smtpd-stoken/relay \
 	out/libexec/smtpd-stoken/tokend out/libexec/smtpd-stoken/tokend-sign \
 	out/libexec/smtpd-stoken/tokend-auth out/libexec/smtpd-stoken/lmtpd
 
@@ -55,6 +57,8 @@ out/libexec/smtpd-stoken/frontend: $(FRONTEND_OBJS) out/libcommon.a
 	$(LINK) $(FRONTEND_OBJS) $(LIBS) $(LIBS_TLS)
 out/libexec/smtpd-stoken/engine: $(ENGINE_OBJS) out/libcommon.a
 	$(LINK) $(ENGINE_OBJS) $(LIBS) $(LIBS_IDN)
+out/libexec/smtpd-stoken/relay: $(RELAY_OBJS) $(CLIENT_OBJS) out/libcommon.a
+	$(LINK) $(RELAY_OBJS) $(CLIENT_OBJS) $(LIBS) $(LIBS_CARES) $(LIBS_TLS)
 out/libexec/smtpd-stoken/tokend: $(TOKEND_OBJS) out/libcommon.a
 	$(LINK) $(TOKEND_OBJS) $(LIBS) $(LIBS_IDN) $(LIBS_CRYPTO) $(LIBS_DB)
 out/libexec/smtpd-stoken/tokend-sign: $(SIGN_OBJS) out/libcommon.a
@@ -71,7 +75,7 @@ out/stoken-imsg.7: imsg/manual.o imsg/messages.o
 	./out/manual > $@
 
 ALL_OBJS = imsg/manual.o $(COMMON_OBJS) $(PARENT_OBJS) $(TOKENCTL_OBJS) $(FRONTEND_OBJS) \
-	$(ENGINE_OBJS) $(CLIENT_OBJS) $(TOKEND_OBJS) $(SIGN_OBJS) $(AUTH_OBJS) $(LMTPD_OBJS) \
+	$(ENGINE_OBJS) $(RELAY_OBJS) $(CLIENT_OBJS) $(TOKEND_OBJS) $(SIGN_OBJS) $(AUTH_OBJS) $(LMTPD_OBJS) \
 	$(REGRESS_OBJS)
 -include $(ALL_OBJS:.o=.d)
 

@@ -124,6 +124,14 @@ enum delivery_result {
 /* Limits a user: messages_per_hour, recipients_per_hour of PASSWORD_RESULT. */
 #define LIMIT_SITE 0xffffffffU /* what the configuration says; 0: none */
 
+/* Setting relay_scheme: the scheme in the URL of relay host. */
+enum relay_scheme {
+	RELAY_SCHEME_NONE, /* no relay host */
+	RELAY_SCHEME_SMTP, /* STARTTLS if it is there, unverified */
+	RELAY_SCHEME_SMTP_TLS, /* STARTTLS demanded */
+	RELAY_SCHEME_SMTPS /* TLS from the first octet */
+};
+
 /* RELAY_OPEN and so on, next_hop. */
 enum next_hop {
 	NEXT_HOP_RELAY = 1, /* relay host */

@@ -19,6 +19,7 @@ enum setting_kind {
 #define TO_ENGINE (1U << ROLE_ENGINE)
 #define TO_TOKEND (1U << ROLE_TOKEND)
 #define TO_AUTH (1U << ROLE_AUTH)
+#define TO_RELAY (1U << ROLE_RELAY)
 #define TO_LMTPD (1U << ROLE_LMTPD)
 
 static const struct setting_row {

@@ -55,6 +55,7 @@ struct deliver_settings {
 	dev_t device; /* its file system */
 	struct mailbox_template template;
 	char host[101]; /* as maildir_host() made it */
+	int spools; /* no mailboxes: deliver lmtp */
 	int system_accounts; /* deliver as the owner of the mailbox */
 	uint8_t *ticket_key; /* TICKET_KEY_LENGTH octets */
 };

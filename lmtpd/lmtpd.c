@@ -167,7 +167,8 @@ on_deliver(struct channel *c, const union message *m, int fd)
 	struct message_file *message = find(c, d->file);
 
 	(void)fd;
-	if (message == NULL || message->waits || d->count != message->count ||
+	if (set.spools || message == NULL || message->waits ||
+	    d->count != message->count ||
 	    bytes_copy(
 		message->message, sizeof(message->message), d->message) == -1) {
 		process_complain(c, "DELIVER that cannot be");
@@ -188,6 +189,10 @@ on_look(struct channel *c, const union message *m, int fd)
 	    .delivery_seen = {.look = l->look, .nth = l->nth}};
 
 	(void)fd;
+	if (set.spools) {
+		process_complain(c, "DELIVERY_LOOK without mailboxes");
+		return;
+	}
 	answer.delivery_seen.result =
 	    (uint8_t)deliver_look(&set, l->mailbox.data, l->mailbox.length,
 		l->delivery.data, l->delivery.length);

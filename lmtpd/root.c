@@ -151,6 +151,58 @@ open_root(struct deliver_settings *set, uint8_t instance)
 	return NULL;
 }
 
+static int
+take_maildir(struct deliver_settings *wanted, const struct settings *settings,
+    char *problem, size_t size)
+{
+	const char *wrong;
+
+	if (settings->maildir == NULL) {
+		(void)snprintf(problem, size, "deliver maildir is not set");
+		return -1;
+	}
+	wrong = mailbox_template_parse(&wanted->template, settings->maildir);
+	if (wrong == NULL)
+		return 0;
+	(void)snprintf(problem, size, "deliver maildir \"%s\": %s",
+	    settings->maildir, wrong);
+	return -1;
+}
+
+/*
+ * The spool may be a directory that everybody writes to: what takes the place
+ * of the mailboxes' root is a private one in it.
+ */
+static int
+take_spool(struct deliver_settings *wanted, const struct settings *settings,
+    char *problem, size_t size)
+{
+	char name[sizeof(SPOOL) + 24];
+	int below = -1, spool_fd;
+
+	(void)snprintf(
+	    name, sizeof(name), "%s.%lu", SPOOL, (unsigned long)geteuid());
+	(void)snprintf(wanted->template.root, sizeof(wanted->template.root),
+	    "%s/%s", settings->spool, name);
+	wanted->spools = 1;
+	if (strlen(settings->spool) + strlen(name) + 2 > MAILBOX_ROOT) {
+		(void)snprintf(problem, size, "spool: the path is too long");
+		return -1;
+	}
+	spool_fd = open(settings->spool, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (spool_fd != -1) {
+		below = private_directory(spool_fd, name);
+		(void)close(spool_fd);
+	}
+	if (below == -1) {
+		(void)snprintf(problem, size, "spool %s: %s",
+		    wanted->template.root, strerror(errno));
+		return -1;
+	}
+	(void)close(below);
+	return 0;
+}
+
 int
 root_take(struct deliver_settings *set, const struct settings *settings,
     uint8_t instance, char *problem, size_t size)
@@ -158,16 +210,17 @@ root_take(struct deliver_settings *set, const struct settings *settings,
 	struct deliver_settings wanted = *set;
 	const char *wrong;
 
-	if (settings->maildir == NULL || settings->hostname == NULL) {
-		(void)snprintf(problem, size, "deliver maildir is not set");
+	if (settings->hostname == NULL) {
+		(void)snprintf(problem, size, "hostname is not set");
 		return -1;
 	}
-	wrong = mailbox_template_parse(&wanted.template, settings->maildir);
-	if (wrong != NULL) {
-		(void)snprintf(problem, size, "deliver maildir \"%s\": %s",
-		    settings->maildir, wrong);
+	/* At a reload the sandbox forbids to look at the spool again. */
+	if (settings->spool != NULL && set->root == -1) {
+		if (take_spool(&wanted, settings, problem, size) == -1)
+			return -1;
+	} else if (settings->spool == NULL &&
+	    take_maildir(&wanted, settings, problem, size) == -1)
 		return -1;
-	}
 	wanted.system_accounts = settings->system_accounts != 0;
 	maildir_host(wanted.host, sizeof(wanted.host), settings->hostname);
 	if (set->root != -1 &&

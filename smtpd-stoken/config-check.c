@@ -126,6 +126,17 @@ check_sockets(struct parser *parser)
 			    config->control);
 }
 
+static void
+check_deliver(struct parser *parser)
+{
+	const struct place *lmtp = seen(parser, "deliver", "lmtp");
+
+	if (lmtp != NULL && seen(parser, "deliver", "maildir") != NULL)
+		parse_error(parser, lmtp,
+		    "\"deliver lmtp\" contradicts \"deliver maildir\", "
+		    "expected one of them");
+}
+
 void
 config_check(struct parser *parser, const struct place *end)
 {
@@ -137,11 +148,12 @@ config_check(struct parser *parser, const struct place *end)
 	require(parser, end, seen(parser, "listen", "on") != NULL,
 	    "\"listen on ADDRESS ...\"");
 	require(parser, end, seen(parser, "deliver", NULL) != NULL,
-	    "\"deliver maildir PATH\"");
+	    "\"deliver maildir PATH\" or \"deliver lmtp ADDRESS\"");
 	check_pki(parser);
 	check_listeners(parser);
 	check_sockets(parser);
 	check_token(parser);
+	check_deliver(parser);
 	if (maildir != NULL && config->domains.count > 1 &&
 	    config->maildir != NULL && config->maildir_user != NULL &&
 	    strstr(config->maildir, "%{domain}") == NULL)

@@ -21,6 +21,9 @@ int parse_maildir(struct parser *, const struct directive *);
 int parse_token_no(struct parser *, const struct directive *);
 int parse_temporary(struct parser *, const struct directive *);
 int parse_permanent(struct parser *, const struct directive *);
+int parse_relay(struct parser *, const struct directive *);
+int parse_lmtp(struct parser *, const struct directive *);
+int parse_header(struct parser *, const struct directive *);
 int parse_mechanisms(struct parser *, const struct directive *);
 
 #endif

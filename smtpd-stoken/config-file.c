@@ -126,6 +126,13 @@ check_user(const char *name, FILE *errors)
 }
 
 int
+config_needs_ca(const struct config *config)
+{
+	return config->relay_host != NULL && config->relay_verify &&
+	    config->relay_scheme != RELAY_SCHEME_SMTP;
+}
+
+int
 config_check_files(const struct config *config, FILE *errors)
 {
 	size_t i;
@@ -137,6 +144,9 @@ config_check_files(const struct config *config, FILE *errors)
 	}
 	wrong += check_file(config->users_file, 1, errors);
 	wrong += check_file(config->aliases_file, 0, errors);
+	wrong += check_file(config->relay_secrets, 1, errors);
+	if (config_needs_ca(config))
+		wrong += check_file(config->ca_file, 0, errors);
 	wrong += check_group(config->control_group, errors);
 	for (i = 0; i < config->listener_count; i++)
 		wrong += check_group(config->listeners[i].group, errors);

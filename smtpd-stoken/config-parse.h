@@ -86,7 +86,8 @@ const char *parse_describe(const struct parser *, char text[LEXEME_MAX + 2]);
 /* config-check.c: what can be said only at the end of the file. */
 void config_check(struct parser *, const struct place *end);
 
-/* config-print.c */
+/* config-print.c, config-relay.c */
+void print_quoted(FILE *, const char *); /* a blank and the string */
 void print_count(FILE *, const struct config *, const struct directive *);
 void print_size(FILE *, const struct config *, const struct directive *);
 void print_duration(FILE *, const struct config *, const struct directive *);
@@ -102,6 +103,9 @@ void print_token_no(FILE *, const struct config *, const struct directive *);
 void print_temporary(FILE *, const struct config *, const struct directive *);
 void print_permanent(FILE *, const struct config *, const struct directive *);
 void print_mechanisms(FILE *, const struct config *, const struct directive *);
+void print_relay(FILE *, const struct config *, const struct directive *);
+void print_lmtp(FILE *, const struct config *, const struct directive *);
+void print_header(FILE *, const struct config *, const struct directive *);
 void print_off(FILE *, const struct config *, const struct directive *);
 void print_nothing(FILE *, const struct config *, const struct directive *);
 

@@ -19,8 +19,8 @@ begin(FILE *file, const struct directive *directive)
 	    directive->word == NULL ? "" : directive->word);
 }
 
-static void
-quote(FILE *file, const char *text)
+void
+print_quoted(FILE *file, const char *text)
 {
 	fputs(" \"", file);
 	for (; *text != '\0'; text++) {
@@ -109,7 +109,7 @@ print_string(
 	if (text == NULL)
 		return;
 	begin(file, directive);
-	quote(file, text);
+	print_quoted(file, text);
 	fputc('\n', file);
 }
 
@@ -143,14 +143,14 @@ print_pki(
 	for (i = 0; i < config->pki_count; i++) {
 		pki = &config->pki[i];
 		begin(file, directive);
-		quote(file, pki->name);
+		print_quoted(file, pki->name);
 		fputs(" cert", file);
-		quote(file, pki->cert);
+		print_quoted(file, pki->cert);
 		fputc('\n', file);
 		begin(file, directive);
-		quote(file, pki->name);
+		print_quoted(file, pki->name);
 		fputs(" key", file);
-		quote(file, pki->key);
+		print_quoted(file, pki->key);
 		fputc('\n', file);
 	}
 }
@@ -166,7 +166,7 @@ print_network(
 	    listener->kind == LISTENER_SMTPS ? "smtps" : "tls-require");
 	for (i = 0; i < listener->pki_count; i++) {
 		fputs(" pki", file);
-		quote(file, config->pki[listener->pki[i]].name);
+		print_quoted(file, config->pki[listener->pki[i]].name);
 	}
 }
 
@@ -182,10 +182,10 @@ print_listen(
 		begin(file, directive);
 		if (listener->kind == LISTENER_SOCKET) {
 			fputs(" socket", file);
-			quote(file, listener->host);
+			print_quoted(file, listener->host);
 			if (listener->group != NULL) {
 				fputs(" group", file);
-				quote(file, listener->group);
+				print_quoted(file, listener->group);
 			}
 		} else
 			print_network(file, config, listener);
@@ -198,10 +198,10 @@ print_control(
     FILE *file, const struct config *config, const struct directive *directive)
 {
 	begin(file, directive);
-	quote(file, config->control);
+	print_quoted(file, config->control);
 	if (config->control_group != NULL) {
 		fputs(" group", file);
-		quote(file, config->control_group);
+		print_quoted(file, config->control_group);
 	}
 	fputc('\n', file);
 }
@@ -210,11 +210,13 @@ void
 print_maildir(
     FILE *file, const struct config *config, const struct directive *directive)
 {
+	if (config->maildir == NULL)
+		return;
 	begin(file, directive);
-	quote(file, config->maildir);
+	print_quoted(file, config->maildir);
 	if (config->maildir_user != NULL) {
 		fputs(" user", file);
-		quote(file, config->maildir_user);
+		print_quoted(file, config->maildir_user);
 	}
 	fputc('\n', file);
 }

@@ -87,6 +87,12 @@ config_free(struct config *config)
 	free(config->control_group);
 	free(config->maildir);
 	free(config->maildir_user);
+	free(config->lmtp_address);
+	free(config->spool);
+	free(config->relay_host);
+	free(config->relay_label);
+	free(config->relay_secrets);
+	free(config->ca_file);
 	free(config);
 }
 

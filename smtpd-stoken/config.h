@@ -76,22 +76,36 @@ struct config {
 	char *control_group;
 	char *maildir; /* deliver maildir: with %{user} and %{domain} */
 	char *maildir_user; /* or NULL */
+	char *lmtp_address; /* deliver lmtp: path or ADDRESS:PORT, or NULL */
+	char *spool; /* deliver lmtp: where messages wait for their answer */
+
+	uint64_t relay_scheme; /* enum relay_scheme */
+	char *relay_host; /* name or address, or NULL */
+	uint16_t relay_port;
+	char *relay_label; /* of the line in relay_secrets, or NULL */
+	char *relay_secrets; /* path, or NULL */
+	uint64_t relay_verify;
+	char *ca_file; /* ca */
 
 	uint64_t token; /* 0: token no */
 	uint64_t token_temporary_lifetime;
 	uint64_t token_permanent_lifetime;
 	uint64_t token_permanent_refresh;
 	uint64_t token_permanent_grace;
+	uint64_t token_header_recipients; /* 0: token header no */
 	uint64_t mechanisms;
 
 	uint64_t timeout_command;
 	uint64_t timeout_data;
 	uint64_t timeout_shutdown;
+	uint64_t timeout_relay;
 
 	uint64_t limit_sessions;
 	uint64_t limit_sessions_per_address;
 	uint64_t limit_message_size;
 	uint64_t limit_recipients;
+	uint64_t limit_messages_per_hour; /* of a user; 0: no limit */
+	uint64_t limit_recipients_per_hour;
 	uint64_t limit_auth_failures; /* a connection */
 	uint64_t limit_auth_failures_per_address; /* a minute */
 
@@ -135,6 +149,9 @@ int config_check_files(const struct config *, FILE *errors);
  * descriptor, or -1 with the reason on `errors` (may be NULL).
  */
 int config_open_file(const char *path, int secret, FILE *errors);
+
+/* Is there a certificate that must be verified? */
+int config_needs_ca(const struct config *);
 
 /* The SASL name of one MECHANISM_ bit, NULL if there is none. */
 const char *config_mechanism_name(uint64_t bit);

@@ -7,6 +7,7 @@ CONFIG_OBJS = \
 	smtpd-stoken/config-listen.o \
 	smtpd-stoken/config-parse.o \
 	smtpd-stoken/config-print.o \
+	smtpd-stoken/config-relay.o \
 	smtpd-stoken/config-table.o
 PARENT_OBJS = \
 	$(CONFIG_OBJS) \

@@ -63,7 +63,9 @@ needs_restart(const struct config *a, const struct config *b)
 	if (differ(a->control, b->control))
 		return "control";
 	if (differ(a->maildir, b->maildir) ||
-	    differ(a->maildir_user, b->maildir_user))
+	    differ(a->maildir_user, b->maildir_user) ||
+	    differ(a->lmtp_address, b->lmtp_address) ||
+	    differ(a->spool, b->spool))
 		return "deliver";
 	if (differ(a->users_file, b->users_file))
 		return "users";
@@ -73,6 +75,8 @@ needs_restart(const struct config *a, const struct config *b)
 		return "sandbox";
 	if (a->prefork_auth != b->prefork_auth)
 		return "prefork";
+	if (role_instances(ROLE_RELAY, a) != role_instances(ROLE_RELAY, b))
+		return "relay host";
 	for (row = role_table; row->role != ROLE_NONE; row++)
 		if (role_instances(row->role, a) !=
 		    role_instances(row->role, b))

@@ -18,6 +18,8 @@ const struct role_row role_table[] = {
     {ROLE_TOKEND, "tokend", USER_TOKENS, 0, 1,
 	"stdio rpath wpath cpath flock unix recvfd",
 	"token keys, the store, the control socket"},
+    {ROLE_RELAY, "relay", USER_NETWORK, 0, 1, "stdio rpath inet dns recvfd",
+	"connections to the next hop, its password"},
     {ROLE_ENGINE, "engine", USER_NETWORK, 1, 2, "stdio recvfd",
 	"SMTP and LMTP sessions"},
     {ROLE_FRONTEND, "frontend", USER_NETWORK, 1, 3, "stdio inet sendfd recvfd",
@@ -25,18 +27,13 @@ const struct role_row role_table[] = {
     {ROLE_NONE, NULL, USER_NETWORK, 0, 0, NULL, NULL},
 };
 
-/*
- * engine-relay and relay-tokend stand ready for the relay process: it has no
- * instances yet, so nothing is made for them.
- */
 const struct edge_row edge_table[] = {
     {ROLE_FRONTEND, ROLE_ENGINE, EDGE_SAME_TRUST, "sessions"},
     {ROLE_FRONTEND, ROLE_SIGN, EDGE_UNTRUSTED, "signatures"},
     {ROLE_ENGINE, ROLE_TOKEND, EDGE_ALL, "admission, AUTH, RCPT, commit"},
     {ROLE_ENGINE, ROLE_LMTPD, EDGE_ALL, "files, deliveries with tickets"},
     {ROLE_TOKEND, ROLE_AUTH, EDGE_ALL, "passwords, addresses"},
-    {ROLE_ENGINE, ROLE_RELAY, EDGE_UNTRUSTED, "outgoing mail"},
-    {ROLE_RELAY, ROLE_TOKEND, EDGE_ALL, "held tokens"},
+    {ROLE_ENGINE, ROLE_RELAY, EDGE_ALL, "outgoing mail with tickets"},
     {ROLE_NONE, ROLE_NONE, EDGE_ALL, NULL},
 };
 
@@ -63,6 +60,9 @@ role_instances(enum role role, const struct config *config)
 		    (uint64_t)has_socket(config));
 	case ROLE_LMTPD:
 		return (uint8_t)config->prefork_lmtpd;
+	case ROLE_RELAY:
+		return config->relay_host != NULL ||
+		    config->lmtp_address != NULL;
 	case ROLE_TOKEND:
 	case ROLE_SIGN:
 	case ROLE_AUTH:
@@ -90,6 +90,8 @@ role_user_name(const struct role_row *row, const struct config *config)
 	case USER_MAIL:
 		break;
 	}
+	if (config->lmtp_address != NULL)
+		return NETWORK_USER; /* no mailboxes */
 	return config->maildir_user;
 }
 

@@ -59,6 +59,25 @@ copy_lists(struct settings *s, const struct config *config)
 			fatal("settings");
 }
 
+static void
+copy_relay(struct settings *s, const struct config *config)
+{
+	s->relay = config->relay_host != NULL;
+	s->relay_host = copy(config->relay_host);
+	s->relay_port = config->relay_port;
+	s->relay_scheme = config->relay_scheme;
+	s->relay_verify = config->relay_verify;
+	s->relay_label = copy(config->relay_label);
+	s->timeout_relay = config->timeout_relay;
+	s->token_header_recipients =
+	    config->token ? config->token_header_recipients : 0;
+	s->deliver_lmtp = config->lmtp_address != NULL;
+	s->lmtp_address = copy(config->lmtp_address);
+	s->spool = copy(config->spool);
+	s->messages_per_hour = config->limit_messages_per_hour;
+	s->recipients_per_hour = config->limit_recipients_per_hour;
+}
+
 /* The configuration as the children know it. */
 static struct settings *
 settings_of(const struct config *config)
@@ -73,7 +92,8 @@ settings_of(const struct config *config)
 	s->aliases_file = copy(config->aliases_file);
 	s->store = copy(config->store);
 	s->maildir = copy(config->maildir);
-	s->system_accounts = geteuid() == 0 && config->maildir_user == NULL;
+	s->system_accounts = geteuid() == 0 && config->maildir != NULL &&
+	    config->maildir_user == NULL;
 	s->tokens = config->token;
 	s->temporary_lifetime = config->token_temporary_lifetime;
 	s->permanent_lifetime = config->token_permanent_lifetime;
@@ -94,6 +114,7 @@ settings_of(const struct config *config)
 	    config->limit_auth_failures_per_address;
 	s->hash_workers = config->prefork_auth;
 	s->frontends = config->prefork_frontend;
+	copy_relay(s, config);
 	return s;
 }
 
@@ -213,9 +234,27 @@ send_ticket_key(struct child *child)
 	    .setup_ticket_key = {
 		.key = bytes_of(parent.ticket_key, sizeof(parent.ticket_key))}};
 
-	if (child->row->role == ROLE_TOKEND || child->row->role == ROLE_LMTPD)
+	if (child->row->role == ROLE_TOKEND || child->row->role == ROLE_LMTPD ||
+	    child->row->role == ROLE_RELAY)
 		(void)channel_send(
 		    child->channel, MSG_SETUP_TICKET_KEY, &m, -1);
+}
+
+/* What relay verifies by and what it logs in with, as open descriptors. */
+static void
+send_trust(struct child *child)
+{
+	const struct config *config = parent.config;
+	union message m;
+	int fd;
+
+	memset(&m, 0, sizeof(m));
+	if (config_needs_ca(config) &&
+	    (fd = config_open_file(config->ca_file, 0, stderr)) != -1)
+		(void)channel_send(child->channel, MSG_SETUP_CA, &m, fd);
+	if (config->relay_secrets != NULL &&
+	    (fd = config_open_file(config->relay_secrets, 1, stderr)) != -1)
+		(void)channel_send(child->channel, MSG_SETUP_SECRETS, &m, fd);
 }
 
 /* What may change with the configuration. */
@@ -229,6 +268,8 @@ send_configuration(struct child *child)
 	settings_free(settings);
 	if (child->row->role == ROLE_SIGN)
 		send_pki(child, MSG_SETUP_KEY, 1);
+	if (child->row->role == ROLE_RELAY)
+		send_trust(child);
 	if (child->row->role != ROLE_FRONTEND)
 		return;
 	if (!child->trusted)

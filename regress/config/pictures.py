@@ -14,6 +14,7 @@ PROMISES = re.compile(
 MAINS = {"tokend-sign": ["tokend/sign/main.c"], "lmtpd": ["lmtpd/lmtpd.c"],
          "tokend-auth": ["tokend/auth/auth.c"], "tokend": ["tokend/main.c"],
          "engine": ["smtpd-stoken/engine/engine.c"],
+         "relay": ["smtpd-stoken/relay/main.c"],
          "frontend": ["smtpd-stoken/frontend/main.c"]}
 USERS = {"NETWORK": "_smtpdst", "TOKENS": "_tokend", "MAIL": "of the mail"}
 failed = 0

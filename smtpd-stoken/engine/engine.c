@@ -90,9 +90,11 @@ peer_drained(struct channel *c)
 	session_io_resume();
 }
 
+static const struct channel_handler relay_handlers[] = {{0, NULL}};
+
 static const struct process_peer peers[] = {{ROLE_FRONTEND, session_handlers},
     {ROLE_TOKEND, tokend_handlers}, {ROLE_LMTPD, file_handlers},
-    {ROLE_NONE, NULL}};
+    {ROLE_RELAY, relay_handlers}, {ROLE_NONE, NULL}};
 
 static const struct process_role role = {
     .role = ROLE_ENGINE,

@@ -1,0 +1,1 @@
+RELAY_OBJS = smtpd-stoken/relay/main.o smtpd-stoken/relay/setup.o
