@@ -46,7 +46,21 @@ enum auth_reason {
 	AUTH_REASON_BINDING,
 	AUTH_REASON_PROTOCOL,
 	AUTH_REASON_DISABLED,
-	AUTH_REASON_OVERLOAD
+	AUTH_REASON_OVERLOAD,
+	AUTH_REASON_EXPIRED /* the password, or the account */
+};
+
+/* OWNER_RESULT own. */
+enum owner {
+	OWNER_NO,
+	OWNER_YES,
+	OWNER_TEMPORARY /* cannot be told now */
+};
+
+/* LOGIN_CONNECT, LOGIN_CONNECTED. */
+enum login_socket {
+	LOGIN_SOCKET_AUTH = 1, /* users dovecot: passwords */
+	LOGIN_SOCKET_USERDB /* who there is */
 };
 
 enum token_kind {

@@ -39,6 +39,7 @@ static const char *const reasons[] = {
     [AUTH_REASON_PROTOCOL] = "protocol",
     [AUTH_REASON_DISABLED] = "disabled",
     [AUTH_REASON_OVERLOAD] = "overload",
+    [AUTH_REASON_EXPIRED] = "expired",
 };
 
 /* The exchange is over, for tokend-auth too. */
@@ -228,6 +229,9 @@ password_step(struct session *session, const struct msg_auth_step *m)
 				 .first = m->first,
 				 .has_response = m->has_response,
 				 .plus_offered = m->plus_offered,
+				 .listener = session->listener,
+				 .port = session->port,
+				 .name = bytes_text(session_name(session)),
 				 .mechanism = bytes_text(exchange->mechanism),
 				 .address = bytes_text(session->address),
 				 .exporter = m->exporter,

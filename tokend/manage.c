@@ -102,10 +102,11 @@ generate(
 static enum token_verdict
 owner_verdict(const union message *m)
 {
-	if (m == NULL)
+	if (m == NULL || m->owner_result.own == OWNER_TEMPORARY)
 		return TOKEN_VERDICT_TEMPORARY;
 	/* The same whether it exists or not. */
-	return m->owner_result.own ? TOKEN_VERDICT_OK : TOKEN_VERDICT_BAD_LOCAL;
+	return m->owner_result.own == OWNER_YES ? TOKEN_VERDICT_OK
+						: TOKEN_VERDICT_BAD_LOCAL;
 }
 
 static void

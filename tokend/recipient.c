@@ -316,8 +316,9 @@ owner_answered(struct ask *ask, const union message *m)
 	struct session *session = ask_session(ask);
 	enum rcpt_verdict verdict = VERDICT_TEMPORARY;
 
-	if (m != NULL)
-		verdict = m->owner_result.own ? VERDICT_OK : VERDICT_REFUSED;
+	if (m != NULL && m->owner_result.own != OWNER_TEMPORARY)
+		verdict = m->owner_result.own == OWNER_YES ? VERDICT_OK
+							   : VERDICT_REFUSED;
 	if (session != NULL)
 		send_sender(session, ask->transaction, verdict);
 }
