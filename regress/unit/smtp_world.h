@@ -34,6 +34,7 @@ struct world {
 	int asked;
 	struct smtp_auth_answer auth;
 	enum smtp_verdict sender_verdict;
+	enum smtp_remembered remembered;
 };
 
 static inline void
@@ -310,6 +311,24 @@ world_revoke(void *owner, const char *remote, const char *local)
 	world_ask(world, world_generate_answer, 2);
 }
 
+/* 100 octets for RANDOM, the most there can be for JWT. */
+static inline void
+world_remember_answer(struct world *world, int number)
+{
+	char token[SMTP_REMEMBER_MAX + 1];
+
+	memset(token, 'a', sizeof(token));
+	token[number] = '\0';
+	smtp_on_remembered(world->session, world->remembered, token);
+}
+
+static inline void
+world_remember(void *owner, const char *type)
+{
+	world_ask(owner, world_remember_answer,
+	    strcmp(type, "JWT") == 0 ? SMTP_REMEMBER_MAX : 100);
+}
+
 static inline void
 world_close(void *owner, const char *reason)
 {
@@ -329,7 +348,7 @@ world_now(void *owner)
 static const struct smtp_actions world_actions = {world_reply, world_start_tls,
     world_auth, world_auth_abort, world_sender, world_recipient, world_open,
     world_write, world_finish, world_abandon, world_refused, world_reset,
-    world_generate, world_revoke, world_close, world_now};
+    world_generate, world_revoke, world_remember, world_close, world_now};
 
 static inline struct world *
 world_new(enum smtp_listener listener, int deferred)

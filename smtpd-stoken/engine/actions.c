@@ -151,6 +151,15 @@ revoke(void *owner, const char *remote, const char *local)
 }
 
 static void
+remember(void *owner, const char *type)
+{
+	struct session *s = owner;
+
+	if (tokend_remember(s, type) == -1)
+		smtp_on_remembered(s->smtp, SMTP_REMEMBER_TEMPORARY, NULL);
+}
+
+static void
 close_session(void *owner, const char *reason)
 {
 	session_end(owner, reason);
@@ -178,6 +187,7 @@ const struct smtp_actions session_actions = {
     .reset = reset,
     .generate = generate,
     .revoke = revoke,
+    .remember = remember,
     .close = close_session,
     .now = now,
 };

@@ -16,7 +16,34 @@ static const struct {
     {"scram-sha-256", SMTP_AUTH_SCRAM_SHA_256},
     {"plain", SMTP_AUTH_PLAIN},
     {"login", SMTP_AUTH_LOGIN},
+    {"rememberme", SMTP_AUTH_REMEMBERME},
+    {"ht2-sha-256-expr", SMTP_AUTH_HT2_EXPR},
+    {"ht2-sha-256-endp", SMTP_AUTH_HT2_ENDP},
+    {"ht2-sha-256-none", SMTP_AUTH_HT2_NONE},
+    {"oauthbearer", SMTP_AUTH_OAUTHBEARER},
+    {"xoauth2", SMTP_AUTH_XOAUTH2},
 };
+
+/* What a token type is called, and which mechanisms take it (D-R04). */
+static const struct {
+	const char *name;
+	unsigned int bit;
+	unsigned int mechanisms;
+} types[] = {
+    {"random", SMTP_REMEMBER_RANDOM,
+	SMTP_AUTH_REMEMBERME | SMTP_AUTH_HT2_EXPR | SMTP_AUTH_HT2_ENDP |
+	    SMTP_AUTH_HT2_NONE},
+    {"jwt", SMTP_REMEMBER_JWT,
+	SMTP_AUTH_REMEMBERME | SMTP_AUTH_OAUTHBEARER | SMTP_AUTH_XOAUTH2},
+    {"ht2-sha-256-expr", SMTP_REMEMBER_HT2_EXPR, SMTP_AUTH_HT2_EXPR},
+    {"ht2-sha-256-endp", SMTP_REMEMBER_HT2_ENDP, SMTP_AUTH_HT2_ENDP},
+    {"ht2-sha-256-none", SMTP_REMEMBER_HT2_NONE, SMTP_AUTH_HT2_NONE},
+};
+
+/* Every mechanism that takes tokens; without tokens it is not offered. */
+#define BY_TOKEN                                                          \
+	(SMTP_AUTH_REMEMBERME | SMTP_AUTH_HT2_EXPR | SMTP_AUTH_HT2_ENDP | \
+	    SMTP_AUTH_HT2_NONE | SMTP_AUTH_OAUTHBEARER | SMTP_AUTH_XOAUTH2)
 
 static unsigned int
 mechanism_bits(const struct text_list *list)
@@ -29,6 +56,24 @@ mechanism_bits(const struct text_list *list)
 			if (strcasecmp(list->items[i], mechanisms[j].name) == 0)
 				bits |= mechanisms[j].bit;
 	return bits;
+}
+
+/* The types that a mechanism takes, and the mechanisms that have a type. */
+static void
+take_remember(struct smtp_settings *smtp, const struct settings *settings)
+{
+	const struct text_list *list = &settings->remember_types;
+	unsigned int possible = 0;
+	size_t i, j;
+
+	for (i = 0; settings->remember != 0 && i < list->count; i++)
+		for (j = 0; j < sizeof(types) / sizeof(types[0]); j++)
+			if (strcasecmp(list->items[i], types[j].name) == 0 &&
+			    (smtp->mechanisms & types[j].mechanisms) != 0) {
+				smtp->remember |= types[j].bit;
+				possible |= types[j].mechanisms;
+			}
+	smtp->mechanisms &= ~(unsigned int)BY_TOKEN | possible;
 }
 
 static char *
@@ -61,6 +106,7 @@ configuration_new(const struct settings *settings)
 	    settings->limit_recipients < RECIPIENTS_MAX)
 		c->smtp.recipients = (unsigned int)settings->limit_recipients;
 	c->smtp.mechanisms = mechanism_bits(&settings->mechanisms);
+	take_remember(&c->smtp, settings);
 	c->smtp.tokens = settings->tokens != 0;
 	c->smtp.normalize = settings->bare_newline_normalize != 0;
 	c->smtp.show_client = settings->received_client_show != 0;

@@ -11,6 +11,7 @@ SMTP_OBJS = \
 	smtpd-stoken/engine/smtp/command_quit.o \
 	smtpd-stoken/engine/smtp/command_rcpt.o \
 	smtpd-stoken/engine/smtp/command_refused.o \
+	smtpd-stoken/engine/smtp/command_rememberme.o \
 	smtpd-stoken/engine/smtp/command_revstoken.o \
 	smtpd-stoken/engine/smtp/command_rset.o \
 	smtpd-stoken/engine/smtp/command_starttls.o \

@@ -107,7 +107,8 @@ take_tls(struct session *s, struct smtp_tls *tls, struct bytes version,
 	s->endpoint_length = (uint8_t)endpoint.length;
 	if (endpoint.length > 0)
 		memcpy(s->endpoint, endpoint.data, endpoint.length);
-	tls->binding = exporter.length > 0 || endpoint.length > 0;
+	tls->binding = (exporter.length > 0 ? SMTP_BINDING_EXPORTER : 0) |
+	    (endpoint.length > 0 ? SMTP_BINDING_ENDPOINT : 0);
 }
 
 static const enum smtp_listener listeners[] = {

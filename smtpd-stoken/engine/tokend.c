@@ -124,6 +124,15 @@ tokend_revoke(struct session *s, const char *remote, const char *local)
 }
 
 int
+tokend_remember(struct session *s, const char *type)
+{
+	union message m = {
+	    .remember = {.session = s->id, .type = bytes_text(type)}};
+
+	return ask(MSG_REMEMBER, &m);
+}
+
+int
 tokend_commit_begin(
     struct session *s, uint32_t transaction, const char *message)
 {
@@ -333,12 +342,37 @@ on_revoked(struct channel *c, const union message *m, int fd)
 	    m->token_revoked.session, m->token_revoked.verdict, bytes_text(""));
 }
 
+static void
+on_remembered(struct channel *c, const union message *m, int fd)
+{
+	static const uint8_t said[] = {[REMEMBER_OK] = SMTP_REMEMBERED,
+	    [REMEMBER_TYPE] = SMTP_REMEMBER_TYPE,
+	    [REMEMBER_WEAK] = SMTP_REMEMBER_WEAK,
+	    [REMEMBER_REFUSED] = SMTP_REMEMBER_REFUSED,
+	    [REMEMBER_TEMPORARY] = SMTP_REMEMBER_TEMPORARY};
+	const struct msg_remembered *r = &m->remembered;
+	struct session *s = session_find(r->session);
+	enum smtp_remembered what = SMTP_REMEMBER_TEMPORARY;
+	char token[SMTP_REMEMBER_MAX + 1];
+
+	(void)c;
+	(void)fd;
+	if (s == NULL || s->reason != NULL)
+		return;
+	if (r->verdict >= REMEMBER_OK && r->verdict <= REMEMBER_TEMPORARY &&
+	    bytes_copy(token, sizeof(token), r->token) == 0)
+		what = (enum smtp_remembered)said[r->verdict];
+	smtp_on_remembered(s->smtp, what, token);
+	explicit_bzero(token, sizeof(token));
+	session_continue(s);
+}
+
 const struct channel_handler tokend_handlers[] = {
     {MSG_SESSION_VERDICT, on_admission}, {MSG_AUTH_RESULT, on_auth},
     {MSG_SENDER_VERDICT, on_sender}, {MSG_RCPT_VERDICT, on_recipient},
     {MSG_COMMIT_GRANT, on_grant}, {MSG_COMMIT_RESULT, on_result},
     {MSG_TOKEN_GENERATED, on_generated}, {MSG_TOKEN_REVOKED, on_revoked},
-    {0, NULL}};
+    {MSG_REMEMBERED, on_remembered}, {0, NULL}};
 
 static void
 admit_again(struct session *s, void *context)

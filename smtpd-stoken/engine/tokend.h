@@ -20,6 +20,7 @@ int tokend_sender(struct session *, const char *address);
 int tokend_recipient(struct session *, const struct smtp_recipient_check *);
 int tokend_generate(
     struct session *, int permanent, const char *remote, const char *local);
+int tokend_remember(struct session *s, const char *type);
 int tokend_revoke(struct session *, const char *remote, const char *local);
 int tokend_commit_begin(
     struct session *, uint32_t transaction, const char *message);

@@ -44,6 +44,15 @@ struct smtp_passed {
 	char text[481];
 };
 
+/* REMEMBERME */
+enum smtp_remembered {
+	SMTP_REMEMBERED,
+	SMTP_REMEMBER_TYPE, /* not made here, or not for this user */
+	SMTP_REMEMBER_WEAK, /* a better login is needed first */
+	SMTP_REMEMBER_REFUSED,
+	SMTP_REMEMBER_TEMPORARY
+};
+
 enum smtp_login {
 	SMTP_NOBODY,
 	SMTP_USER, /* by a normal mechanism */
@@ -136,6 +145,8 @@ struct smtp_actions {
 	void (*generate)(
 	    void *owner, int permanent, const char *remote, const char *local);
 	void (*revoke)(void *owner, const char *remote, const char *local);
+	void (*remember)(
+	    void *owner, const char *type); /* smtp_on_remembered */
 	void (*close)(void *owner, const char *reason);
 	time_t (*now)(void *owner);
 };

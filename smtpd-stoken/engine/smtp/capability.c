@@ -30,10 +30,20 @@ with_tokens(const struct smtp_session *session)
 static int
 with_auth(const struct smtp_session *session)
 {
-	char names[128];
+	char names[256];
 
 	return session->tls.active &&
 	    smtp_mechanisms(session, names, sizeof(names)) > 0;
+}
+
+/* for users, under TLS alone, before AUTH too. */
+static int
+with_remember(const struct smtp_session *session)
+{
+	char names[256];
+
+	return session->mode == MODE_SMTP && session->tls.active &&
+	    smtp_remember_types(session, names, sizeof(names)) > 0;
 }
 
 static void
@@ -50,6 +60,12 @@ mechanism_names(const struct smtp_session *session, char *out, size_t size)
 	smtp_mechanisms(session, out, size);
 }
 
+static void
+remember_types(const struct smtp_session *session, char *out, size_t size)
+{
+	smtp_remember_types(session, out, size);
+}
+
 static const struct {
 	const char *keyword;
 	int (*offered)(const struct smtp_session *);
@@ -59,6 +75,7 @@ static const struct {
     {"SIZE", always, size_limit}, {"8BITMIME", always, NULL},
     {"SMTPUTF8", always, NULL}, {"STOKEN", with_tokens, NULL},
     {"AUTH", with_auth, mechanism_names},
+    {"REMEMBERME", with_remember, remember_types},
     {"ENHANCEDSTATUSCODES", always, NULL}, /* S1-11, and ends the list */
 };
 
@@ -67,7 +84,7 @@ static const struct {
 void
 smtp_capabilities(struct smtp_session *session)
 {
-	char parameters[128];
+	char parameters[256];
 	size_t i;
 
 	smtp_say(session, "250-%s", session->settings->hostname);

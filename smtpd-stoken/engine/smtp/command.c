@@ -27,6 +27,9 @@ const struct smtp_command smtp_command_table[] = {
 	RULE_NETWORK | RULE_GREETED | RULE_TLS | RULE_OUTSIDE},
     {"GENSTOKEN", command_genstoken, OF_TOKENS},
     {"REVSTOKEN", command_revstoken, OF_TOKENS},
+    {"REMEMBERME", command_rememberme,
+	RULE_NETWORK | RULE_REMEMBER | RULE_GREETED | RULE_TLS | RULE_LOGIN |
+	    RULE_OUTSIDE},
     {"VRFY", command_vrfy, 0},
     {"HELP", command_help, 0},
     {"EXPN", command_refused, 0},
@@ -58,6 +61,8 @@ forbidden(const struct smtp_session *session,
 	if ((rules & RULE_NETWORK) && trusted)
 		return &refusal_unknown;
 	if ((rules & RULE_TOKENS) && !session->settings->tokens)
+		return &refusal_unknown;
+	if ((rules & RULE_REMEMBER) && session->settings->remember == 0)
 		return &refusal_unknown;
 	if ((rules & RULE_GREETED) && session->mode == MODE_NONE)
 		return &refusal_sequence;

@@ -12,6 +12,7 @@
 #define RULE_LOGIN 0x010 /* after AUTH: 530 */
 #define RULE_OUTSIDE 0x020 /* not in a transaction: 503 */
 #define RULE_INSIDE 0x040 /* in a transaction: 503 */
+#define RULE_REMEMBER 0x400 /* unknown with `remember no`: 500 */
 #define RULE_BARE 0x080 /* no arguments: 501 */
 /* How it is treated. */
 #define RULE_OVERLAP 0x100 /* need not wait for answers to earlier RCPT */
@@ -45,6 +46,7 @@ int command_noop(struct smtp_session *, const char *, size_t);
 int command_quit(struct smtp_session *, const char *, size_t);
 int command_rcpt(struct smtp_session *, const char *, size_t);
 int command_refused(struct smtp_session *, const char *, size_t);
+int command_rememberme(struct smtp_session *, const char *, size_t);
 int command_revstoken(struct smtp_session *, const char *, size_t);
 int command_rset(struct smtp_session *, const char *, size_t);
 int command_starttls(struct smtp_session *, const char *, size_t);
@@ -74,7 +76,12 @@ void smtp_capabilities(struct smtp_session *);
 /* mechanism.c: the name of a mechanism offered in this session, or NULL. */
 const char *
 smtp_mechanism(const struct smtp_session *, const char *name, size_t length);
+/* Whether this one, by its own spelling, takes tokens of REMEMBERME. */
+int smtp_mechanism_remembers(const char *name);
 /* All of them, each after a space, into out; returns the octets. */
 size_t smtp_mechanisms(const struct smtp_session *, char *out, size_t size);
+
+/* command_rememberme.c: the same for the token types. */
+size_t smtp_remember_types(const struct smtp_session *, char *out, size_t size);
 
 #endif

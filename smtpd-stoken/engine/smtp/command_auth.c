@@ -40,6 +40,8 @@ step(struct smtp_session *session, const char *mechanism, const char *text,
 		return;
 	}
 	session->waiting = WAIT_AUTH;
+	if (mechanism != NULL)
+		session->remembered = smtp_mechanism_remembers(mechanism) != 0;
 	session->actions->auth(session->owner, mechanism, response, (size_t)n);
 	explicit_bzero(response, (size_t)n);
 }
@@ -66,6 +68,7 @@ command_auth(struct smtp_session *session, const char *text, size_t length)
 		step(session, mechanism, words[1].text, words[1].length);
 	else {
 		session->waiting = WAIT_AUTH;
+		session->remembered = smtp_mechanism_remembers(mechanism) != 0;
 		session->actions->auth(session->owner, mechanism, NULL, 0);
 	}
 	return 1;
@@ -117,7 +120,10 @@ succeed(struct smtp_session *session, const struct smtp_auth_answer *answer)
 static void
 fail(struct smtp_session *session, int last)
 {
-	smtp_reply(session, 535, "5.7.8", "Authentication failed");
+	smtp_reply(session, 535, "5.7.8", "%s",
+	    session->remembered ? /* RS-03 */
+		"Token not accepted: log in with your password"
+				: "Authentication failed");
 	if (!last)
 		return;
 	smtp_reply(session, 421, "4.7.0", "%s Too many failures, closing",

@@ -112,6 +112,7 @@ smtp_checks_lost(struct smtp_session *session)
 	smtp_on_auth(session, &answer);
 	smtp_on_sender(session, SMTP_TEMPORARY);
 	smtp_on_token(session, SMTP_TEMPORARY, NULL);
+	smtp_on_remembered(session, SMTP_REMEMBER_TEMPORARY, NULL);
 	transaction = session->transaction;
 	for (i = 0; transaction != NULL && i < transaction->count; i++)
 		smtp_on_recipient(

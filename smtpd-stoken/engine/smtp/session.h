@@ -33,6 +33,7 @@ enum smtp_waiting {
 	WAIT_DELIVERY,
 	WAIT_GENERATE,
 	WAIT_REVOKE,
+	WAIT_REMEMBER,
 	WAIT_TLS
 };
 
@@ -95,6 +96,7 @@ struct smtp_session {
 	unsigned int errors;
 	uint8_t listener, mode, reading, waiting, login;
 	uint8_t permanent; /* kind of the token of AUTH */
+	uint8_t remembered; /* AUTH is by a token of REMEMBERME */
 	uint8_t skipping, skipped_cr;
 	uint8_t stalled;
 	uint8_t closed;

@@ -27,6 +27,24 @@ enum smtp_listener {
 #define SMTP_AUTH_SCRAM_SHA_256 0x2
 #define SMTP_AUTH_PLAIN 0x4
 #define SMTP_AUTH_LOGIN 0x8
+#define SMTP_AUTH_REMEMBERME 0x10
+#define SMTP_AUTH_HT2_EXPR 0x20
+#define SMTP_AUTH_HT2_ENDP 0x40
+#define SMTP_AUTH_HT2_NONE 0x80
+#define SMTP_AUTH_OAUTHBEARER 0x100
+#define SMTP_AUTH_XOAUTH2 0x200
+
+/* Token types of REMEMBERME, as bits of smtp_settings.remember. */
+#define SMTP_REMEMBER_RANDOM 0x1
+#define SMTP_REMEMBER_JWT 0x2
+#define SMTP_REMEMBER_HT2_EXPR 0x4
+#define SMTP_REMEMBER_HT2_ENDP 0x8
+#define SMTP_REMEMBER_HT2_NONE 0x10
+#define SMTP_REMEMBER_MAX 375 /* octets of a token: B4 */
+
+/* Channel binding data at hand, as bits of smtp_tls.binding. */
+#define SMTP_BINDING_EXPORTER 0x1
+#define SMTP_BINDING_ENDPOINT 0x2
 
 struct smtp_settings {
 	const char *hostname;
@@ -38,11 +56,12 @@ struct smtp_settings {
 	int normalize; /* bare-newline normalize */
 	int show_client; /* received client show */
 	int relay; /* a relay host is configured */
+	unsigned int remember; /* token types; 0: `remember no` */
 };
 
 struct smtp_tls {
 	int active;
-	int binding; /* channel binding data is at hand: -PLUS is possible */
+	int binding; /* channel binding data at hand; 0: -PLUS is impossible */
 	char cipher[48]; /* IANA name; "" when there is none */
 	char group[24];
 };

@@ -57,6 +57,8 @@ void smtp_on_opened(struct smtp_session *, enum smtp_verdict, const char *id);
  */
 void smtp_on_delivered(
     struct smtp_session *, const struct smtp_result *, size_t count);
+void smtp_on_remembered(
+    struct smtp_session *, enum smtp_remembered, const char *token);
 void smtp_on_token(struct smtp_session *, enum smtp_verdict, const char *token);
 
 /* The open message cannot be kept: what is still sent of it is thrown away. */
