@@ -22,19 +22,19 @@ install_dovecot() {
 		as_root chmod 755 $policy
 	fi
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
-	    --no-install-recommends dovecot-core dovecot-lmtpd \
+	    --no-install-recommends dovecot-core dovecot-lmtpd dovecot-submissiond \
 	    >/dev/null 2>&1 || echo "bench: Dovecot cannot be installed" >&2
 	[ $ours = no ] || as_root rm -f $policy
 }
 
-if [ ! -x /usr/lib/dovecot/lmtp ] && command -v apt-get >/dev/null 2>&1; then
+if [ ! -x /usr/lib/dovecot/lmtp -o ! -x /usr/lib/dovecot/submission ] && command -v apt-get >/dev/null 2>&1; then
 	echo "bench: installing Dovecot" >&2
 	install_dovecot
 fi
 
 mkdir -p out/bench
 : "${CC:=cc}"
-for tool in load floor raw; do
+for tool in load floor raw sink; do
 	$CC -D_GNU_SOURCE -O2 -Wall -Wextra -o out/bench/$tool \
 	    regress/bench/$tool.c -lssl -lcrypto -lpthread
 done

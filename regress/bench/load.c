@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The load client of make bench: normal synchronous LMTP clients over TLS
- * 1.3, one thread each, without pipelining. The last line that it prints is
+ * The load client of make bench: normal synchronous LMTP clients (-S: SMTP
+ * clients that submit) over TLS 1.3, one thread each, without pipelining. The last line that it prints is
  *	operations errors seconds p50-ms p99-ms
  */
 #include <sys/socket.h>
@@ -56,6 +56,7 @@ struct client {
 
 static enum mode mode = MODE_DELIVER;
 static enum auth auth = AUTH_NONE;
+static int submission; /* SMTP, from the login to the third column */
 static int port, clients = 1, per_connection = 1, recipients = 1;
 static double seconds = 5;
 static size_t size = 4096;
@@ -201,7 +202,10 @@ static int
 open_session(struct client *c, const struct account *account)
 {
 	if (call(c) == -1 || get_reply(c) != 220 ||
-	    ask(c, "LHLO client.example\r\n", 250) == -1)
+	    ask(c,
+		submission ? "EHLO client.example\r\n"
+			   : "LHLO client.example\r\n",
+		250) == -1)
 		return -1;
 	return log_in(c, account);
 }
@@ -211,8 +215,8 @@ deliver(struct client *c, const struct account *account)
 {
 	char command[1024];
 
-	(void)snprintf(
-	    command, sizeof(command), "MAIL FROM:<%s>\r\n", account->sender);
+	(void)snprintf(command, sizeof(command), "MAIL FROM:<%s>\r\n",
+	    submission ? account->login : account->sender);
 	if (ask(c, command, 250) == -1)
 		return -1;
 	for (int i = 0; i < recipients; i++) {
@@ -222,7 +226,8 @@ deliver(struct client *c, const struct account *account)
 			    account->secret);
 		else if (recipients == 1)
 			(void)snprintf(command, sizeof(command),
-			    "RCPT TO:<%s>\r\n", account->login);
+			    "RCPT TO:<%s>\r\n",
+			    submission ? account->sender : account->login);
 		else
 			(void)snprintf(command, sizeof(command),
 			    "RCPT TO:<%s>\r\n",
@@ -233,7 +238,7 @@ deliver(struct client *c, const struct account *account)
 	if (ask(c, "DATA\r\n", 354) == -1 ||
 	    put(c, message, message_length) == -1)
 		return -1;
-	for (int i = 0; i < recipients; i++) {
+	for (int i = 0; i < (submission ? 1 : recipients); i++) {
 		if (get_reply(c) != 250)
 			return -1;
 	}
@@ -428,7 +433,7 @@ usage(void)
 	    "[-f accounts]\n"
 	    "            [-k messages-per-connection] "
 	    "[-m deliver|login|idle]\n"
-	    "            [-r recipients] [-s octets] [-t seconds]\n");
+	    "            [-r recipients] [-S] [-s octets] [-t seconds]\n");
 	exit(1);
 }
 
@@ -437,7 +442,7 @@ options(int argc, char *argv[])
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "a:c:f:k:m:p:r:s:t:")) != -1) {
+	while ((c = getopt(argc, argv, "a:c:f:k:m:p:r:Ss:t:")) != -1) {
 		if (c == 'a')
 			auth = *optarg == 'p' ? AUTH_PLAIN
 			    : *optarg == 's'  ? AUTH_STOKEN
@@ -456,6 +461,8 @@ options(int argc, char *argv[])
 			port = atoi(optarg);
 		else if (c == 'r')
 			recipients = atoi(optarg);
+		else if (c == 'S')
+			submission = 1;
 		else if (c == 's')
 			size = (size_t)atol(optarg);
 		else if (c == 't')
