@@ -87,12 +87,33 @@ nonsense_is_refused(void **state)
 	settings_free(NULL);
 }
 
+static void
+no_number_is_used_twice(void **state)
+{
+	static const uint16_t numbers[] = {
+#define NUMBER(number, name, who) number,
+#define TEXT(number, name, who) number,
+#define LIST(number, name, who) number,
+#include "lib/settings.def"
+#undef NUMBER
+#undef TEXT
+#undef LIST
+	};
+	size_t i, k;
+
+	(void)state;
+	for (i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		for (k = 0; k < i; k++)
+			assert_int_not_equal(numbers[i], numbers[k]);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_is_told_its_own),
 	    cmocka_unit_test(nonsense_is_refused),
+	    cmocka_unit_test(no_number_is_used_twice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
