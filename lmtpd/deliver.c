@@ -55,6 +55,9 @@ deliver_failed(struct recipient *to, const char *what, int error)
 static void
 fail_all(struct message_file *message, const char *what, int error)
 {
+	if (message->prepares)
+		log_warnx("a message for relay: %s: %s", what, strerror(error));
+	message->result = deliver_result(error);
 	for (size_t i = 0; i < message->count; i++)
 		deliver_failed(&message->recipients[i], what, error);
 }
@@ -104,6 +107,7 @@ collect_files(struct message_files *list)
 	flush_reset(&files);
 	TAILQ_FOREACH (message, list, entry) {
 		message->durable = 0;
+		message->result = DELIVERY_OK;
 		if (fstat(message->file.fd, &st) == -1)
 			fail_all(message, "fstat", errno);
 		else if (st.st_size < 0 ||
@@ -144,7 +148,7 @@ deliver(const struct deliver_settings *set, struct message_files *list)
 
 	secure_files(set, list);
 	TAILQ_FOREACH (message, list, entry) {
-		if (!message->durable)
+		if (!message->durable || message->prepares)
 			continue;
 		if (set->system_accounts) {
 			system_deliver(set, message);

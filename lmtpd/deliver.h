@@ -36,6 +36,8 @@ struct message_file {
 	LIST_ENTRY(message_file) sibling; /* among those of its engine */
 	void *owner; /* the channel to that engine */
 	int waits; /* it is in the waiting list */
+	int prepares; /* to be made durable, and nothing more yet */
+	enum delivery_result result; /* of that */
 	uint64_t id; /* the engine's number for it */
 	struct tmpfile file;
 	int trusted; /* needs no tickets */
@@ -79,7 +81,8 @@ void message_free(struct message_file *);
 
 /*
  * Delivers all messages of the list and sets the result of each recipient;
- * the messages stay in the list.
+ * of one that `prepares` the file is made durable and its own result set. The
+ * messages stay in the list.
  */
 void deliver(const struct deliver_settings *, struct message_files *);
 

@@ -181,6 +181,43 @@ on_deliver(struct channel *c, const union message *m, int fd)
 	schedule();
 }
 
+/* Made durable with the deliveries of the batch; answered alone. */
+static void
+on_flush(struct channel *c, const union message *m, int fd)
+{
+	struct message_file *message = find(c, m->file_flush.file);
+
+	(void)fd;
+	if (message == NULL || message->waits) {
+		process_complain(c, "FILE_FLUSH of no open file");
+		return;
+	}
+	message->size = m->file_flush.size;
+	message->prepares = 1;
+	message->waits = 1;
+	TAILQ_INSERT_TAIL(&waiting, message, entry);
+	schedule();
+}
+
+/* What is written to the file can be read, and nothing else. */
+static void
+on_read(struct channel *c, const union message *m, int fd)
+{
+	union message out = {
+	    .file_reader = {.file = m->file_read.file, .result = DELIVERY_OK}};
+	struct message_file *message = find(c, m->file_read.file);
+
+	if (message == NULL) {
+		process_complain(c, "FILE_READ of no open file");
+		return;
+	}
+	if ((fd = compat_tmpfile_reader(&message->file)) == -1) {
+		log_warn("cannot read the file of a message");
+		out.file_reader.result = (uint8_t)deliver_result(errno);
+	}
+	(void)channel_send(c, MSG_FILE_READER, &out, fd);
+}
+
 static void
 on_look(struct channel *c, const union message *m, int fd)
 {
@@ -205,6 +242,13 @@ answer(struct message_file *message)
 	uint8_t results[DELIVER_RECIPIENTS];
 	union message m = {.delivered = {.file = message->id}};
 
+	if (message->prepares) {
+		m.file_flushed.file = message->id;
+		m.file_flushed.result = (uint8_t)message->result;
+		(void)channel_send(message->owner, MSG_FILE_FLUSHED, &m, -1);
+		message->prepares = 0;
+		return;
+	}
 	for (size_t i = 0; i < message->count; i++)
 		results[i] = (uint8_t)message->recipients[i].result;
 	m.delivered.results = bytes_of(results, message->count);
@@ -220,6 +264,7 @@ run_batch(int fd, short what, void *unused)
 {
 	struct message_files batch = TAILQ_HEAD_INITIALIZER(batch);
 	struct message_file *message;
+	int prepared;
 
 	(void)fd;
 	(void)what;
@@ -234,8 +279,10 @@ run_batch(int fd, short what, void *unused)
 	deliver(&set, &batch);
 	while ((message = TAILQ_FIRST(&batch)) != NULL) {
 		TAILQ_REMOVE(&batch, message, entry);
+		prepared = message->prepares;
 		answer(message);
-		forget(message);
+		if (!prepared)
+			forget(message);
 	}
 	if (!TAILQ_EMPTY(&waiting))
 		schedule();
@@ -309,6 +356,8 @@ static const struct channel_handler engine_handlers[] = {
     {MSG_DELIVER_RECIPIENT, on_recipient},
     {MSG_DELIVER, on_deliver},
     {MSG_DELIVERY_LOOK, on_look},
+    {MSG_FILE_READ, on_read},
+    {MSG_FILE_FLUSH, on_flush},
     {0, NULL},
 };
 

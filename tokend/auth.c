@@ -312,6 +312,7 @@ on_auth_step(struct channel *engine, const union message *message, int fd)
 		process_complain(engine, "AUTH_STEP out of turn");
 		return;
 	}
+	session->lmtp = m->lmtp;
 	if (m->first ? exchange_begin(session, m) == -1 : 0)
 		return;
 	if (session->exchange == NULL) {
@@ -360,6 +361,9 @@ password_passed(struct session *session, const struct msg_password_result *m)
 		answer(session, AUTH_TEMPORARY);
 		return;
 	}
+	session->no_submit = m->no_submit;
+	session->limits[LIMIT_MESSAGES] = m->messages_per_hour;
+	session->limits[LIMIT_RECIPIENTS] = m->recipients_per_hour;
 	tokend.counters.auth_ok++;
 	log_password(session, "ok", "", m->login);
 	result.login = bytes_text(session->login);

@@ -7,6 +7,7 @@
 #include "lib/log.h"
 #include "lib/process.h"
 #include "tokend/flight.h"
+#include "tokend/recipient.h"
 
 #define VERDICTS_MAX 1000
 #define TICKETS_MAX 49152
@@ -135,7 +136,7 @@ on_commit_begin(struct channel *engine, const union message *message, int fd)
 		return;
 	}
 	for (i = 0; i < session->recipient_count; i++)
-		if (session->recipients[i].verdict == VERDICT_OK)
+		if (recipient_is_accepted(session->recipients[i].verdict))
 			grant_one(session, &session->recipients[i], m->message,
 			    &grant);
 	session->answers = grant.answers;
@@ -224,9 +225,11 @@ collect(struct session *session, struct bytes results, struct list_writer *list)
 
 	for (i = 0; i < session->recipient_count; i++) {
 		recipient = &session->recipients[i];
-		if (recipient->verdict != VERDICT_OK)
+		if (!recipient_is_accepted(recipient->verdict))
 			continue;
 		token[0] = '\0';
+		if (accepted < results.length && results.data[accepted] == 1)
+			tokend.counters.relayed += recipient->outside_count;
 		if (recipient->granted && recipient->has_token &&
 		    accepted < results.length && results.data[accepted] == 1) {
 			tokend.counters.deliveries++;
@@ -247,14 +250,21 @@ on_commit_end(struct channel *engine, const union message *message, int fd)
 	static uint8_t tokens[TOKENS_MAX];
 	struct list_writer list;
 	struct result *result;
+	size_t i;
 
 	(void)fd;
 	list_init(&list, tokens, sizeof(tokens));
-	if (session == NULL || session->flight == NULL ||
-	    session->transaction != m->transaction)
+	if (session == NULL || session->transaction != m->transaction)
 		return; /* of a tokend before this one: nobody waits */
+	if (session->flight == NULL) {
+		/* Nothing here was to be committed: only relay had it. */
+		session->answers = 0;
+		for (i = 0; i < session->recipient_count; i++)
+			session->recipients[i].granted = 0;
+	}
 	collect(session, m->results, &list);
-	flight_end(session->flight);
+	if (session->flight != NULL)
+		flight_end(session->flight);
 	session->flight = NULL;
 	recipients_drop(session);
 	if (!session->answers)

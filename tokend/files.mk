@@ -7,6 +7,7 @@ TOKEND_CORE_OBJS = tokend/batch.o tokend/check.o tokend/client.o \
 
 TOKEND_OBJS = $(TOKEND_CORE_OBJS) tokend/ask.o tokend/auth.o \
 	tokend/commit.o tokend/control.o tokend/control_change.o \
-	tokend/control_show.o tokend/control_upkeep.o tokend/main.o \
-	tokend/mailboxes.o tokend/manage.o tokend/recipient.o \
-	tokend/session.o tokend/upkeep.o
+	tokend/control_show.o tokend/control_upkeep.o tokend/limits.o \
+	tokend/main.o tokend/mailboxes.o tokend/manage.o tokend/outside.o \
+	tokend/recipient.o \
+	tokend/session.o tokend/submit.o tokend/upkeep.o

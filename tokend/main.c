@@ -19,6 +19,7 @@
 #include "tokend/manage.h"
 #include "tokend/open.h"
 #include "tokend/recipient.h"
+#include "tokend/submit.h"
 #include "tokend/tokend.h"
 #include "tokend/upkeep.h"
 
@@ -287,8 +288,10 @@ static const struct channel_handler engine_handlers[] = {
     {MSG_AUTH_ABORT, on_auth_abort},
     {MSG_RCPT_CHECK, on_rcpt_check},
     {MSG_SENDER_CHECK, on_sender_check},
+    {MSG_SUBMIT_BEGIN, on_submit_begin},
     {MSG_COMMIT_BEGIN, on_commit_begin},
     {MSG_COMMIT_END, on_commit_end},
+    {MSG_NOTICE_BEGIN, on_notice_begin},
     {MSG_TOKEN_GENERATE, on_token_generate},
     {MSG_TOKEN_REVOKE, on_token_revoke},
     {0, NULL},

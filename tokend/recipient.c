@@ -7,6 +7,7 @@
 #include "lib/log.h"
 #include "lib/process.h"
 #include "tokend/ask.h"
+#include "tokend/outside.h"
 
 #define SAFE 640
 /* COMMIT_GRANT has room for so many tickets. */
@@ -17,6 +18,7 @@ static void
 send_verdict(struct session *session, const struct recipient *recipient,
     enum rcpt_verdict verdict)
 {
+	static uint8_t tickets[OUTSIDE_TICKETS * TICKET_LENGTH];
 	struct channel *engine = session_engine(session);
 	union message m = {.rcpt_verdict = {
 			       .session = session->id,
@@ -25,9 +27,17 @@ send_verdict(struct session *session, const struct recipient *recipient,
 			       .verdict = (uint8_t)verdict,
 			   }};
 
-	if (verdict != VERDICT_OK)
+	if (verdict == VERDICT_OUTSIDE) {
+		m.rcpt_verdict.outside =
+		    bytes_of(recipient->outside, recipient->outside_length);
+		m.rcpt_verdict.expires = ticket_clock() + TICKET_RELAY_LIFE;
+		m.rcpt_verdict.tickets = bytes_of(tickets,
+		    outside_tickets(
+			session, recipient, m.rcpt_verdict.expires, tickets));
+	}
+	if (!recipient_is_accepted(verdict))
 		tokend.counters.recipients_refused++;
-	if (verdict == VERDICT_OK) {
+	else {
 		m.rcpt_verdict.mailboxes =
 		    bytes_of(recipient->mailboxes, recipient->mailboxes_length);
 		m.rcpt_verdict.token_kind = recipient->has_token
@@ -42,6 +52,8 @@ static void
 settle(struct session *session, struct recipient *recipient,
     enum rcpt_verdict verdict)
 {
+	if (recipient_is_accepted(verdict))
+		session->accepted++;
 	recipient->verdict = (uint8_t)verdict;
 	send_verdict(session, recipient, verdict);
 }
@@ -120,7 +132,10 @@ verdict_of(const struct session *session, uint8_t lookup)
 	case LOOKUP_MAILBOXES:
 		return VERDICT_OK;
 	case LOOKUP_OUTSIDE:
-		return needs_token(session) ? VERDICT_REFUSED : VERDICT_OUTSIDE;
+		return outside_allowed(session);
+	case LOOKUP_DISABLED:
+		return needs_token(session) ? VERDICT_REFUSED
+					    : VERDICT_DISABLED;
 	case LOOKUP_UNKNOWN:
 		return needs_token(session) ? VERDICT_REFUSED : VERDICT_UNKNOWN;
 	default:
@@ -128,23 +143,55 @@ verdict_of(const struct session *session, uint8_t lookup)
 	}
 }
 
+/* Where its mail goes is known; the last that is asked is his limit. */
+static void
+decide(struct session *session, struct recipient *recipient, uint8_t lookup,
+    struct bytes mailboxes, struct bytes outside)
+{
+	enum rcpt_verdict verdict = verdict_of(session, lookup), kept;
+
+	if (recipient_is_accepted(verdict) &&
+	    (verdict == VERDICT_OK || mailboxes.length > 0) &&
+	    (kept = keep_mailboxes(session, recipient, mailboxes)) !=
+		VERDICT_OK)
+		verdict = kept;
+	if (verdict == VERDICT_OUTSIDE)
+		verdict = outside_keep(session, recipient, outside);
+	if (recipient_is_accepted(verdict) &&
+	    (kept = limit_recipient(session)) != VERDICT_OK)
+		verdict = kept;
+	if (recipient->has_token && verdict == VERDICT_OK)
+		log_token(session, recipient, CHECK_OK);
+	settle(session, recipient, verdict);
+}
+
 static void
 address_answered(struct ask *ask, const union message *m)
 {
 	struct session *session = ask_session(ask);
 	struct recipient *recipient = find(session, ask);
-	enum rcpt_verdict verdict = VERDICT_TEMPORARY;
 
 	if (recipient == NULL || recipient->verdict != 0)
 		return;
-	if (m != NULL)
-		verdict = verdict_of(session, m->address_result.lookup);
-	if (verdict == VERDICT_OK)
-		verdict = keep_mailboxes(
-		    session, recipient, m->address_result.mailboxes);
-	if (recipient->has_token && verdict == VERDICT_OK)
-		log_token(session, recipient, CHECK_OK);
-	settle(session, recipient, verdict);
+	if (m == NULL)
+		settle(session, recipient, VERDICT_TEMPORARY);
+	else
+		decide(session, recipient, m->address_result.lookup,
+		    m->address_result.mailboxes, m->address_result.outside);
+}
+
+/* Elsewhere, by the client's own spelling. */
+static void
+decide_outside(
+    struct session *session, struct recipient *recipient, struct bytes address)
+{
+	uint8_t space[TICKET_ADDRESS + 2];
+	struct list_writer list;
+
+	list_init(&list, space, sizeof(space));
+	(void)list_add(&list, address);
+	decide(session, recipient, LOOKUP_OUTSIDE, bytes_of(NULL, 0),
+	    list_bytes(&list));
 }
 
 /* The token must be good for (MAIL FROM, RCPT TO) (S1-16, S1-72). */
@@ -230,6 +277,12 @@ check(struct session *session, struct recipient *recipient,
 {
 	struct ask ask = {.done = address_answered};
 
+	if (session->sender == NULL &&
+	    (session->sender = strndup(
+		 (const char *)m->sender.data, m->sender.length)) == NULL) {
+		settle(session, recipient, VERDICT_TEMPORARY);
+		return;
+	}
 	if (keep_addresses(recipient, m) == -1) {
 		settle(session, recipient,
 		    needs_token(session) ? VERDICT_REFUSED : VERDICT_UNKNOWN);
@@ -239,7 +292,7 @@ check(struct session *session, struct recipient *recipient,
 	    token_check(session, recipient, m->token) == -1)
 		return;
 	if (!is_local(bytes_text(recipient->local))) {
-		settle(session, recipient, verdict_of(session, LOOKUP_OUTSIDE));
+		decide_outside(session, recipient, m->recipient);
 		return;
 	}
 	if (keep_mytoken(recipient, m->mytoken) == -1) {
@@ -316,11 +369,17 @@ owner_answered(struct ask *ask, const union message *m)
 	struct session *session = ask_session(ask);
 	enum rcpt_verdict verdict = VERDICT_TEMPORARY;
 
+	if (session == NULL)
+		return;
 	if (m != NULL && m->owner_result.own != OWNER_TEMPORARY)
 		verdict = m->owner_result.own == OWNER_YES ? VERDICT_OK
 							   : VERDICT_REFUSED;
-	if (session != NULL)
-		send_sender(session, ask->transaction, verdict);
+	/* Remembered: what goes elsewhere goes from here alone. */
+	if (verdict == VERDICT_OK &&
+	    bytes_copy(session->own, sizeof(session->own),
+		m->owner_result.address) == 0)
+		session->own_transaction = ask->transaction;
+	send_sender(session, ask->transaction, verdict);
 }
 
 /* The envelope sender must be the user's own, or <> (DESIGN 11). */
@@ -333,12 +392,15 @@ on_sender_check(struct channel *engine, const union message *message, int fd)
 	    .done = owner_answered, .transaction = m->transaction};
 	struct session unknown = {
 	    .engine = channel_instance(engine), .id = m->session};
+	enum rcpt_verdict limit;
 	char sender[ADDRESS_SIZE];
 
 	(void)fd;
 	if (session == NULL || session->who == WHO_NOBODY)
 		send_sender(session == NULL ? &unknown : session,
 		    m->transaction, VERDICT_TEMPORARY);
+	else if ((limit = limit_message(session)) != VERDICT_OK)
+		send_sender(session, m->transaction, limit);
 	else if (session->who != WHO_USER || m->sender.length == 0)
 		send_sender(session, m->transaction, VERDICT_OK);
 	else if (address_canonical_text((const char *)m->sender.data,

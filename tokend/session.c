@@ -100,12 +100,13 @@ recipients_drop(struct session *session)
 		recipient = &session->recipients[i];
 		freezero(recipient->mytoken, recipient->mytoken_length);
 		free(recipient->mailboxes);
+		free(recipient->outside);
 	}
 	freezero(session->recipients,
 	    session->recipient_room * sizeof(*session->recipients));
 	session->recipients = NULL;
 	session->recipient_count = session->recipient_room = 0;
-	session->mailbox_count = 0;
+	session->mailbox_count = session->outside_count = 0;
 }
 
 void
@@ -114,6 +115,10 @@ session_transaction(struct session *session, uint32_t transaction)
 	if (transaction == session->transaction)
 		return;
 	recipients_drop(session);
+	free(session->sender);
+	session->sender = NULL;
+	session->accepted = 0;
+	session->noticed = 0;
 	if (session->flight != NULL)
 		flight_forget(session->flight);
 	session->flight = NULL;
@@ -124,12 +129,16 @@ int
 session_login(struct session *session, enum who who, const char *login)
 {
 	char *copy = strdup(login);
+	size_t i;
 
 	if (copy == NULL)
 		return -1;
 	free(session->login);
 	session->login = copy;
 	session->who = who;
+	session->no_submit = 0;
+	for (i = 0; i < LIMIT_COUNT; i++)
+		session->limits[i] = LIMIT_SITE;
 	return 0;
 }
 
@@ -145,6 +154,7 @@ session_drop(struct session *session)
 	if (session->client != NULL)
 		client_leave(session->client, ticket_clock());
 	free(session->login);
+	free(session->sender);
 	free(session);
 }
 

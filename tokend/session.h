@@ -10,6 +10,7 @@
 
 #include "lib/address.h"
 #include "tokend/client.h"
+#include "tokend/limits.h"
 #include "tokend/tokend.h"
 
 enum who {
@@ -44,6 +45,9 @@ struct recipient {
 	uint8_t *mailboxes; /* a LIST */
 	size_t mailboxes_length;
 	size_t mailbox_count;
+	uint8_t *outside; /* of VERDICT_OUTSIDE: a LIST, as it goes out */
+	size_t outside_length;
+	size_t outside_count;
 };
 
 struct flight;
@@ -63,12 +67,22 @@ struct session {
 	unsigned int asked; /* questions to tokend-auth under way */
 	enum who who;
 	char *login;
+	int lmtp; /* it logged in behind LHLO */
+	int no_submit; /* submit=no */
+	uint32_t limits[LIMIT_COUNT]; /* an hour; LIMIT_SITE: the site's */
 	struct exchange *exchange; /* NULL when there is none: auth.c */
 	uint32_t transaction;
 	struct recipient *recipients;
 	size_t recipient_count;
 	size_t recipient_room; /* that recipients has space for */
 	size_t mailbox_count; /* of all of them */
+	size_t outside_count;
+	size_t accepted; /* recipients, also behind COMMIT_END */
+	char *sender; /* MAIL FROM of the accepted ones, as written */
+	int noticed; /* NOTICE_BEGIN has come */
+	char own[ADDRESS_SIZE]; /* canonical, found to be the user's ... */
+	uint32_t own_transaction; /* ... in this transaction */
+	uint32_t counted; /* the transaction that was last counted */
 	struct flight *flight;
 	int answers; /* the engine waits for COMMIT_RESULT */
 };

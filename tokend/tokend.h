@@ -25,7 +25,10 @@
 	COUNTER(token_failed)                                      \
 	COUNTER(recipients) /* asked about */                      \
 	COUNTER(recipients_refused)                                \
+	COUNTER(limited) /* MAIL and RCPT over a user's limit */   \
 	COUNTER(deliveries) /* by token, that an engine told of */ \
+	COUNTER(relayed) /* outside addresses, likewise */         \
+	COUNTER(notices) /* failures told to senders */            \
 	COUNTER(tokens_temporary) /* made */                       \
 	COUNTER(tokens_permanent) /* made */                       \
 	COUNTER(tokens_held) /* taken from MYSTOKEN */             \

@@ -10,6 +10,7 @@
 #include "lib/log.h"
 #include "tokend/client.h"
 #include "tokend/control.h"
+#include "tokend/limits.h"
 
 #define MINUTE 60
 #define AT_ONCE 2000 /* records looked at in one go */
@@ -139,6 +140,7 @@ upkeep(int fd, short what, void *argument)
 	(void)what;
 	(void)argument;
 	clients_sweep(ticket_clock());
+	limits_sweep(ticket_clock());
 	if (now >= swept + MINUTE * 1000) {
 		control_sweep();
 		swept = now;

@@ -41,7 +41,8 @@ static const char users_text[] =
 static const char aliases_text[] =
     "sales@a.example: alice@a.example, bob@a.example\n"
     "info@a.example: alice@a.example\n"
-    "away@a.example: x@elsewhere.example\n";
+    "away@a.example: x@elsewhere.example\n"
+    "both@a.example: x@elsewhere.example, bob@a.example\n";
 
 static char top[64], users_path[80], aliases_path[80];
 static struct channel *parent, *tokend;
@@ -59,7 +60,7 @@ static struct {
 	uint32_t messages_per_hour, recipients_per_hour;
 } result;
 static uint8_t lookup, own;
-static char mailboxes[1024], owned[321];
+static char mailboxes[1024], outside[1024], owned[321];
 
 static void
 on_ready(struct channel *c, const union message *m, int fd)
@@ -100,22 +101,30 @@ on_result(struct channel *c, const union message *m, int fd)
 	(void)bytes_copy(result.tried, sizeof(result.tried), r->tried);
 }
 
+/* Joined, with a blank behind each. */
+static void
+join(char *out, size_t size, struct bytes rest)
+{
+	struct bytes item;
+	char one[321];
+
+	out[0] = '\0';
+	while (list_next(&rest, &item) == 1) {
+		assert_int_equal(bytes_copy(one, sizeof(one), item), 0);
+		(void)strlcat(out, one, size);
+		(void)strlcat(out, " ", size);
+	}
+}
+
 static void
 on_address(struct channel *c, const union message *m, int fd)
 {
-	struct bytes rest = m->address_result.mailboxes, item;
-	char one[321];
-
 	(void)c;
 	(void)fd;
 	results++;
 	lookup = m->address_result.lookup;
-	mailboxes[0] = '\0';
-	while (list_next(&rest, &item) == 1) {
-		assert_int_equal(bytes_copy(one, sizeof(one), item), 0);
-		(void)strlcat(mailboxes, one, sizeof(mailboxes));
-		(void)strlcat(mailboxes, " ", sizeof(mailboxes));
-	}
+	join(mailboxes, sizeof(mailboxes), m->address_result.mailboxes);
+	join(outside, sizeof(outside), m->address_result.outside);
 }
 
 static void
@@ -483,6 +492,12 @@ knows_addresses_and_owners(void **state)
 	assert_string_equal(mailboxes, "bob@a.example ");
 	ask_address("away@a.example");
 	assert_int_equal(lookup, LOOKUP_OUTSIDE);
+	assert_string_equal(mailboxes, "");
+	assert_string_equal(outside, "x@elsewhere.example ");
+	ask_address("both@a.example");
+	assert_int_equal(lookup, LOOKUP_OUTSIDE);
+	assert_string_equal(mailboxes, "bob@a.example ");
+	assert_string_equal(outside, "x@elsewhere.example ");
 	ask_address("dora@a.example");
 	assert_int_equal(lookup, LOOKUP_DISABLED);
 	assert_string_equal(mailboxes, "");

@@ -78,7 +78,24 @@ on_delivered(struct channel *c, const union message *m, int fd)
 	memcpy(results, m->delivered.results.data, result_count);
 }
 
-static uint8_t seen;
+static uint8_t seen, flushed;
+static int reader_fd = -1;
+
+static void
+on_flushed(struct channel *c, const union message *m, int fd)
+{
+	(void)c;
+	(void)fd;
+	flushed = m->file_flushed.result;
+}
+
+static void
+on_reader(struct channel *c, const union message *m, int fd)
+{
+	(void)c;
+	assert_int_equal(m->file_reader.result, DELIVERY_OK);
+	reader_fd = fd;
+}
 
 static void
 on_seen(struct channel *c, const union message *m, int fd)
@@ -94,7 +111,8 @@ static const struct channel_handler parent_handlers[] = {
     {MSG_SETUP_READY, on_ready}, {MSG_COMPLAINT, on_complaint}, {0, NULL}};
 static const struct channel_handler engine_handlers[] = {
     {MSG_FILE_OPENED, on_opened}, {MSG_DELIVERED, on_delivered},
-    {MSG_DELIVERY_SEEN, on_seen}, {0, NULL}};
+    {MSG_DELIVERY_SEEN, on_seen}, {MSG_FILE_FLUSHED, on_flushed},
+    {MSG_FILE_READER, on_reader}, {0, NULL}};
 
 static void
 on_gone(struct channel *c, enum channel_end end, const char *why)
@@ -324,6 +342,47 @@ delivers(void **state)
 	assert_int_equal(opened, DELIVERY_OK);
 }
 
+static uint8_t
+prepare(uint64_t id, uint64_t size)
+{
+	union message m = {.file_flush = {.file = id, .size = size}};
+
+	flushed = 0;
+	send_engine(MSG_FILE_FLUSH, &m);
+	while (flushed == 0)
+		assert_int_equal(channel_receive_one(engine), 1);
+	return flushed;
+}
+
+/* For mail that is relayed too: read, prepared, and only then delivered. */
+static void
+prepares(void **state)
+{
+	uint64_t expires = ticket_clock() + TICKET_LIFE;
+	union message m = {.file_read = {.file = 3}};
+	char octets[16];
+
+	(void)state;
+	open_file(3);
+	send_engine(MSG_FILE_READ, &m);
+	while (reader_fd == -1)
+		assert_int_equal(channel_receive_one(engine), 1);
+	assert_int_equal(write(opened_fd, "hello\n", 6), 6);
+	assert_int_equal(pread(reader_fd, octets, sizeof(octets), 0), 6);
+	assert_memory_equal(octets, "hello\n", 6);
+	assert_int_equal(fcntl(reader_fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+	(void)close(reader_fd);
+	reader_fd = -1;
+	assert_int_equal(prepare(3, 5), DELIVERY_FAILED);
+	assert_int_equal(prepare(3, 6), DELIVERY_OK);
+	assert_int_equal(count_new("alice"), 0);
+	send_recipient(3, "alice@a.example", expires);
+	send_deliver(3, 6, expires, 1);
+	wait_for_results(1);
+	assert_int_equal(results[0], DELIVERY_OK);
+	assert_int_equal(count_new("alice"), 1);
+}
+
 static void
 discards(void **state)
 {
@@ -429,6 +488,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 	    TEST(delivers),
+	    TEST(prepares),
 	    TEST(discards),
 	    TEST(looks_for_deliveries),
 	    TEST(many_files_are_bounded),

@@ -34,13 +34,16 @@ static char top[64], store[80], control_path[80];
 static uint8_t ticket_key[TICKET_KEY_LENGTH] = {1, 2, 3};
 static struct channel *parent, *engine, *mta, *auth, *control;
 static pid_t child;
-static int ready, ended, complaints, mute, answers;
+static int ready, ended, complaints, mute, answers, ehlo;
+static struct msg_password_result rights = {.outcome = AUTH_OK,
+    .messages_per_hour = LIMIT_SITE,
+    .recipients_per_hour = LIMIT_SITE};
 static char problem[1024];
 
 /* What came last; texts are kept, since messages are gone at once. */
 static union message last;
 static char token[128], rows[8192], text[4097];
-static uint8_t list[16384], octets[1000], tickets[1024];
+static uint8_t list[16384], list2[16384], octets[1000], tickets[1024];
 
 static void
 keep(struct bytes *field, void *buffer, size_t size)
@@ -66,7 +69,13 @@ KEEP(session_verdict, )
 KEEP(auth_result, keep(&l->challenge, text, sizeof(text));
      keep(&l->login, list, sizeof(list));
      keep(&l->token_id, octets, sizeof(octets));)
-KEEP(rcpt_verdict, keep(&l->mailboxes, list, sizeof(list));)
+KEEP(rcpt_verdict, keep(&l->mailboxes, list, sizeof(list));
+     keep(&l->outside, list2, sizeof(list2));
+     keep(&l->tickets, tickets, sizeof(tickets));)
+KEEP(submit_grant, keep(&l->tokens, list, sizeof(list));)
+KEEP(notice_grant, keep(&l->relay, octets, sizeof(octets));
+     keep(&l->mailboxes, list, sizeof(list));
+     keep(&l->tickets, tickets, sizeof(tickets));)
 KEEP(sender_verdict, )
 KEEP(commit_grant, keep(&l->verdicts, octets, sizeof(octets));
      keep(&l->tickets, tickets, sizeof(tickets));)
@@ -85,6 +94,8 @@ static const struct channel_handler engine_handlers[] = {
     {MSG_SENDER_VERDICT, on_sender_verdict},
     {MSG_COMMIT_GRANT, on_commit_grant},
     {MSG_COMMIT_RESULT, on_commit_result},
+    {MSG_SUBMIT_GRANT, on_submit_grant},
+    {MSG_NOTICE_GRANT, on_notice_grant},
     {MSG_TOKEN_GENERATED, on_token_generated},
     {MSG_TOKEN_REVOKED, on_token_revoked},
     {0, NULL},
@@ -142,27 +153,40 @@ static const struct channel_handler control_handlers[] = {
     {0, NULL},
 };
 
-/* tokend-auth: alice has a mailbox, sales is hers, away goes outside. */
+/*
+ * tokend-auth: alice has a mailbox, away goes outside, both is both, and dora
+ * takes no mail.
+ */
 static void
 on_address_lookup(struct channel *c, const union message *m, int fd)
 {
 	union message out = {
 	    .address_result = {.request = m->address_lookup.request}};
-	struct list_writer writer;
-	uint8_t buffer[256];
+	struct list_writer writer, outside;
+	uint8_t buffer[256], more[256];
+	struct bytes asked = m->address_lookup.address;
 
 	(void)fd;
 	if (mute)
 		return;
 	list_init(&writer, buffer, sizeof(buffer));
+	list_init(&outside, more, sizeof(more));
 	out.address_result.lookup = LOOKUP_UNKNOWN;
 	if (bytes_equal(m->address_lookup.address, bytes_text(ALICE))) {
 		out.address_result.lookup = LOOKUP_MAILBOXES;
 		(void)list_add(&writer, bytes_text(ALICE));
 	}
-	if (bytes_equal(
-		m->address_lookup.address, bytes_text("away@a.example")))
+	if (bytes_equal(asked, bytes_text("dora@a.example")))
+		out.address_result.lookup = LOOKUP_DISABLED;
+	if (bytes_equal(asked, bytes_text("away@a.example")) ||
+	    bytes_equal(asked, bytes_text("both@a.example"))) {
 		out.address_result.lookup = LOOKUP_OUTSIDE;
+		(void)list_add(&outside, bytes_text("x@c.example"));
+		(void)list_add(&outside, bytes_text(FRIEND));
+	}
+	if (bytes_equal(asked, bytes_text("both@a.example")))
+		(void)list_add(&writer, bytes_text(ALICE));
+	out.address_result.outside = list_bytes(&outside);
 	out.address_result.mailboxes = list_bytes(&writer);
 	assert_int_equal(channel_send(c, MSG_ADDRESS_RESULT, &out, -1), 0);
 }
@@ -180,7 +204,9 @@ on_owner_check(struct channel *c, const union message *m, int fd)
 	if (m->owner_check.address.length == 0)
 		out.owner_result.address = m->owner_check.login;
 	out.owner_result.own =
-	    bytes_equal(out.owner_result.address, bytes_text(ALICE));
+	    bytes_equal(out.owner_result.address, bytes_text(ALICE)) ||
+	    bytes_equal(
+		out.owner_result.address, bytes_text("sales@a.example"));
 	assert_int_equal(channel_send(c, MSG_OWNER_RESULT, &out, -1), 0);
 }
 
@@ -367,6 +393,9 @@ commit_settings(void)
 	s->limit_sessions = 5;
 	s->limit_sessions_per_address = 3;
 	s->limit_recipients = 3;
+	s->relay = 1;
+	s->messages_per_hour = 3;
+	s->recipients_per_hour = 5;
 	s->limit_auth_failures = 2;
 	s->limit_auth_failures_per_address = 4;
 	assert_int_equal(settings_each(s, ROLE_TOKEND, give_setting, NULL), 0);
@@ -385,7 +414,7 @@ start_tokend(int restarted)
 	int other;
 
 	channel_set_phase(PHASE_SETUP);
-	ended = complaints = mute = 0;
+	ended = complaints = mute = ehlo = 0;
 	parent = make_channel(ROLE_PARENT, parent_handlers, &other);
 	if ((child = fork()) == 0) {
 		if (dup2(other, 3) != 3)
@@ -468,7 +497,7 @@ auth_step(uint64_t session, const char *mechanism, const char *response,
 	union message m = {.auth_step = {.session = session,
 			       .first = 1,
 			       .has_response = 1,
-			       .lmtp = 1,
+			       .lmtp = (uint8_t)!ehlo,
 			       .tls = 1,
 			       .mechanism = bytes_text(mechanism),
 			       .response = bytes_of(response, length)}};
@@ -509,9 +538,9 @@ say_stoken(uint64_t session, const char *local, const char *used)
 static void
 log_in_alice(uint64_t session)
 {
-	union message m = {.password_result = {
-			       .outcome = AUTH_OK, .login = bytes_text(ALICE)}};
+	union message m = {.password_result = rights};
 
+	m.password_result.login = bytes_text(ALICE);
 	(void)log_in(session, "PLAIN", "x", 1);
 	m.password_result.session = last.password_step.session;
 	ask(auth, MSG_PASSWORD_RESULT, &m);
@@ -743,8 +772,9 @@ users_and_the_mta_need_no_token(void **state)
 	    recipient(engine, 1, 1, 0, ALICE, ALICE, ""), VERDICT_OK);
 	assert_int_equal(recipient(engine, 1, 1, 1, ALICE, "no@a.example", ""),
 	    VERDICT_UNKNOWN);
+	/* Behind LHLO nothing goes elsewhere. */
 	assert_int_equal(
-	    recipient(engine, 1, 1, 2, ALICE, FRIEND, ""), VERDICT_OUTSIDE);
+	    recipient(engine, 1, 1, 2, ALICE, FRIEND, ""), VERDICT_REFUSED);
 	assert_int_equal(
 	    recipient(engine, 1, 1, 3, ALICE, ALICE, ""), VERDICT_TOO_MANY);
 	ask(engine, MSG_SENDER_CHECK, &m);
@@ -763,6 +793,232 @@ users_and_the_mta_need_no_token(void **state)
 	begin(mta, 1, 1);
 	assert_int_equal(last.commit_grant.tickets.length, TICKET_LENGTH);
 	end(mta, 1, 1, 1);
+}
+
+/* An EHLO session of alice's, whose MAIL was checked. */
+static void
+submitter(uint64_t session)
+{
+	ehlo = 1;
+	admit(engine, session, "192.0.2.1");
+	log_in_alice(session);
+}
+
+static int
+mail(uint64_t session, uint32_t transaction, const char *sender)
+{
+	union message m = {.sender_check = {.session = session,
+			       .transaction = transaction,
+			       .sender = bytes_text(sender)}};
+
+	ask(engine, MSG_SENDER_CHECK, &m);
+	return last.sender_verdict.verdict;
+}
+
+static void
+check_relay_ticket(const char *sender, const char *to, size_t nth)
+{
+	struct ticket_subject subject;
+	struct ticket_relay room;
+
+	ticket_relay_subject(&subject, &room, 1, sender, strlen(sender), to,
+	    strlen(to), last.rcpt_verdict.expires);
+	assert_true(
+	    last.rcpt_verdict.tickets.length >= (nth + 1) * TICKET_LENGTH);
+	assert_int_equal(
+	    ticket_check(tickets + nth * TICKET_LENGTH, TICKET_LENGTH,
+		ticket_key, &subject, ticket_clock()),
+	    TICKET_GOOD);
+}
+
+static void
+mail_goes_elsewhere_with_tickets(void **state)
+{
+	(void)state;
+	submitter(1);
+	/* Only from an address that was found to be hers, or <>. */
+	assert_int_equal(
+	    recipient(engine, 1, 1, 0, ALICE, FRIEND, ""), VERDICT_REFUSED);
+	assert_int_equal(mail(1, 2, ALICE), VERDICT_OK);
+	assert_int_equal(
+	    recipient(engine, 1, 2, 0, "bob@a.example", FRIEND, ""),
+	    VERDICT_REFUSED);
+	assert_int_equal(mail(1, 3, "Alice@A.example"), VERDICT_OK);
+	assert_int_equal(recipient(engine, 1, 3, 0, "Alice@A.example",
+			     "Friend@B.example", ""),
+	    VERDICT_OUTSIDE);
+	/* As the client wrote it. */
+	assert_int_equal(last.rcpt_verdict.outside.length, 18);
+	assert_memory_equal(list2 + 2, "Friend@B.example", 16);
+	check_relay_ticket("Alice@A.example", "Friend@B.example", 0);
+	assert_int_equal(
+	    recipient(engine, 1, 3, 1, "Alice@A.example", "both@a.example", ""),
+	    VERDICT_OUTSIDE);
+	assert_int_equal(last.rcpt_verdict.mailboxes.length, 17);
+	check_relay_ticket("Alice@A.example", "x@c.example", 0);
+	check_relay_ticket("Alice@A.example", FRIEND, 1);
+	assert_int_equal(
+	    recipient(engine, 1, 3, 2, "Alice@A.example", "dora@a.example", ""),
+	    VERDICT_DISABLED);
+	/* What is elsewhere has a verdict at the end, and no ticket. */
+	begin(engine, 1, 3);
+	assert_int_equal(last.commit_grant.verdicts.length, 2);
+	assert_int_equal(last.commit_grant.tickets.length, TICKET_LENGTH);
+	end(engine, 1, 3, 2);
+	assert_int_equal(mail(1, 4, ""), VERDICT_OK);
+	assert_int_equal(
+	    recipient(engine, 1, 4, 0, "", FRIEND, ""), VERDICT_OUTSIDE);
+}
+
+/* Keeps the nth token of the last SUBMIT_GRANT; its recipient's index. */
+static uint32_t
+granted_token(size_t nth, char out[128])
+{
+	struct bytes rest = last.submit_grant.tokens, index, item;
+
+	do {
+		assert_int_equal(list_next(&rest, &index), 1);
+		assert_int_equal(list_next(&rest, &item), 1);
+	} while (nth-- > 0);
+	assert_int_equal(index.length, 4);
+	assert_int_equal(bytes_copy(out, 128, item), 0);
+	return index.data[0];
+}
+
+static void
+copies_get_tokens(void **state)
+{
+	union message m = {.submit_begin = {.session = 1, .transaction = 1}};
+	char first[128], other[128], again[128];
+	struct list_writer writer;
+	uint8_t buffer[512];
+
+	(void)state;
+	submitter(1);
+	/* None for who is not there, has not sent, or has said nothing. */
+	ask(engine, MSG_SUBMIT_BEGIN, &m);
+	assert_int_equal(last.submit_grant.tokens.length, 0);
+	mail(1, 1, ALICE);
+	recipient(engine, 1, 1, 0, ALICE, ALICE, "");
+	recipient(engine, 1, 1, 1, ALICE, FRIEND, "");
+	recipient(engine, 1, 1, 2, ALICE, "both@a.example", "");
+	ask(engine, MSG_SUBMIT_BEGIN, &m);
+	assert_int_equal(granted_token(0, first), 1);
+	assert_int_equal(granted_token(1, other), 2);
+	assert_string_not_equal(first, other);
+	assert_int_equal(granted_token(2, other), 2);
+	assert_int_equal(strlen(first), 68);
+	/* From counts where it is hers, and else the envelope. */
+	m.submit_begin.from = bytes_text("Sales@a.example");
+	ask(engine, MSG_SUBMIT_BEGIN, &m);
+	(void)granted_token(0, other);
+	m.submit_begin.from = bytes_text("eve@b.example");
+	ask(engine, MSG_SUBMIT_BEGIN, &m);
+	(void)granted_token(0, again);
+	ehlo = 0;
+	admit(engine, 2, "192.0.2.1");
+	assert_int_equal(stoken(2, ALICE, first), AUTH_OK);
+	admit(engine, 3, "192.0.2.1");
+	assert_int_equal(stoken(3, "sales@a.example", first), AUTH_FAILED);
+	assert_int_equal(stoken(3, ALICE, again), AUTH_OK);
+	/* One that is good for the very pair is used again. */
+	list_init(&writer, buffer, sizeof(buffer));
+	(void)list_add(&writer, bytes_text("nonsense"));
+	(void)list_add(&writer, bytes_text(other));
+	(void)list_add(&writer, bytes_text(first));
+	m.submit_begin.supplied = list_bytes(&writer);
+	ask(engine, MSG_SUBMIT_BEGIN, &m);
+	(void)granted_token(0, again);
+	assert_string_equal(again, first);
+	(void)granted_token(1, again);
+	assert_string_not_equal(again, first);
+	/* Of the other address: that From is asked about. */
+	m.submit_begin.from = bytes_text("sales@a.example");
+	ask(engine, MSG_SUBMIT_BEGIN, &m);
+	(void)granted_token(0, again);
+	assert_string_equal(again, other);
+}
+
+static void
+senders_are_told_once(void **state)
+{
+	union message m = {.notice_begin = {.session = 1,
+			       .transaction = 1,
+			       .message = bytes_text("NOTICE")}};
+	struct ticket_subject subject = {.kind = TICKET_DELIVER,
+	    .message = "NOTICE",
+	    .message_length = 6,
+	    .mailbox = ALICE,
+	    .mailbox_length = strlen(ALICE)};
+	static const uint8_t one = 1;
+	union message done = {
+	    .commit_end = {
+		.session = 1, .transaction = 1, .results = bytes_of(&one, 1)}};
+	struct ticket_relay room;
+
+	(void)state;
+	submitter(1);
+	ask(engine, MSG_NOTICE_BEGIN, &m);
+	assert_int_equal(last.notice_grant.relay.length, 0);
+	assert_int_equal(last.notice_grant.mailboxes.length, 0);
+	mail(1, 1, ALICE);
+	recipient(engine, 1, 1, 0, ALICE, FRIEND, "");
+	/* Without COMMIT_BEGIN: nothing was local. */
+	send_on(engine, MSG_COMMIT_END, &done, -1);
+	ask(engine, MSG_NOTICE_BEGIN, &m);
+	assert_int_equal(last.notice_grant.mailboxes.length, 17);
+	subject.expires = last.notice_grant.expires;
+	assert_int_equal(ticket_check(tickets, last.notice_grant.tickets.length,
+			     ticket_key, &subject, ticket_clock()),
+	    TICKET_GOOD);
+	ticket_relay_subject(&subject, &room, 1, "", 0, ALICE, strlen(ALICE),
+	    last.notice_grant.expires);
+	assert_int_equal(ticket_check(octets, last.notice_grant.relay.length,
+			     ticket_key, &subject, ticket_clock()),
+	    TICKET_GOOD);
+	ask(engine, MSG_NOTICE_BEGIN, &m);
+	assert_int_equal(last.notice_grant.relay.length, 0);
+	/* The site's MTA: a sender elsewhere has no mailbox. */
+	admit(mta, 1, "");
+	recipient(mta, 1, 1, 0, FRIEND, "away@a.example", "");
+	ask(mta, MSG_NOTICE_BEGIN, &m);
+	assert_int_equal(last.notice_grant.relay.length, TICKET_LENGTH);
+	assert_int_equal(last.notice_grant.mailboxes.length, 0);
+}
+
+static void
+users_have_limits(void **state)
+{
+	uint32_t i;
+
+	(void)state;
+	submitter(1);
+	for (i = 1; i <= 3; i++) {
+		assert_int_equal(mail(1, i, ALICE), VERDICT_OK);
+		assert_int_equal(
+		    recipient(engine, 1, i, 0, ALICE, ALICE, ""), VERDICT_OK);
+		/* What is refused does not count. */
+		(void)recipient(engine, 1, i, 1, ALICE, "no@a.example", "");
+	}
+	assert_int_equal(mail(1, 4, ALICE), VERDICT_LIMIT);
+	assert_int_equal(
+	    recipient(engine, 1, 4, 0, "", ALICE, ""), VERDICT_LIMIT);
+	/* The third message goes on, up to the fifth recipient. */
+	rights.messages_per_hour = 0;
+	submitter(2);
+	rights.messages_per_hour = LIMIT_SITE;
+	assert_int_equal(mail(2, 1, ALICE), VERDICT_OK);
+	for (i = 0; i < 2; i++)
+		assert_int_equal(recipient(engine, 2, 1, i, ALICE, FRIEND, ""),
+		    VERDICT_OUTSIDE);
+	assert_int_equal(
+	    recipient(engine, 2, 1, 2, ALICE, ALICE, ""), VERDICT_LIMIT);
+	rights.no_submit = 1;
+	submitter(3);
+	rights.no_submit = 0;
+	assert_int_equal(mail(3, 1, ALICE), VERDICT_DISABLED);
+	assert_int_equal(
+	    recipient(engine, 3, 1, 0, "", ALICE, ""), VERDICT_REFUSED);
 }
 
 /* Revocation is final: not answered while a delivery may still land. */
@@ -1126,6 +1382,10 @@ main(void)
 	    TEST(revoked_in_flight_earns_nothing),
 	    TEST(recipients_need_a_right),
 	    TEST(users_and_the_mta_need_no_token),
+	    TEST(mail_goes_elsewhere_with_tickets),
+	    TEST(copies_get_tokens),
+	    TEST(senders_are_told_once),
+	    TEST(users_have_limits),
 	    TEST(revocation_waits_for_a_flight),
 	    TEST(dead_engine_leaves_a_flight),
 	    TEST(restart_forgets_nothing_that_was_answered),

@@ -240,34 +240,31 @@ static void
 on_lookup(struct channel *c, const union message *m, int fd)
 {
 	static struct targets targets;
-	static uint8_t list[16384];
+	static uint8_t here[16384], there[16384];
 	union message answer = {
 	    .address_result = {.request = m->address_lookup.request}};
-	struct list_writer writer;
+	struct list_writer mailboxes, outside;
 	char address[ADDRESS_SIZE];
 	enum address_lookup lookup = LOOKUP_UNKNOWN;
-	size_t i;
 
 	(void)fd;
 	refresh();
-	list_init(&writer, list, sizeof(list));
+	list_init(&mailboxes, here, sizeof(here));
+	list_init(&outside, there, sizeof(there));
+	targets.count = 0;
 	if (address_canonical_text((const char *)m->address_lookup.address.data,
 		m->address_lookup.address.length, address) == 0)
 		lookup = route_resolve(&site, address, &targets);
-	else
-		targets.count = 0;
-	for (i = 0; i < targets.count; i++) {
-		if (list_add(&writer, bytes_text(targets.addresses[i])) == -1)
-			lookup = LOOKUP_TEMPORARY;
-	}
-	if (lookup == LOOKUP_DISABLED)
-		list_init(&writer, list, sizeof(list));
+	if ((lookup == LOOKUP_MAILBOXES || lookup == LOOKUP_OUTSIDE) &&
+	    route_split(&site, &targets, &mailboxes, &outside) == -1)
+		lookup = LOOKUP_TEMPORARY;
 	if (lookup == LOOKUP_TEMPORARY) {
 		log_warnx("alias %s: a circle, or too many targets", address);
-		list_init(&writer, list, sizeof(list));
+		mailboxes.length = outside.length = 0;
 	}
 	answer.address_result.lookup = (uint8_t)lookup;
-	answer.address_result.mailboxes = list_bytes(&writer);
+	answer.address_result.mailboxes = list_bytes(&mailboxes);
+	answer.address_result.outside = list_bytes(&outside);
 	(void)channel_send(c, MSG_ADDRESS_RESULT, &answer, -1);
 }
 

@@ -120,6 +120,23 @@ route_resolve(
 	return result;
 }
 
+int
+route_split(const struct site *site, const struct targets *targets,
+    struct list_writer *mailboxes, struct list_writer *outside)
+{
+	struct list_writer *list;
+	size_t i;
+
+	for (i = 0; i < targets->count; i++) {
+		list = login_is_local(site->domains, targets->addresses[i])
+		    ? mailboxes
+		    : outside;
+		if (list_add(list, bytes_text(targets->addresses[i])) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 bool
 route_own(const struct site *site, const char *login, const char *address)
 {

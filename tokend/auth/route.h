@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "imsg/verdicts.h"
+#include "imsg/messages.h"
 #include "lib/address.h"
 
 struct site;
@@ -34,6 +34,13 @@ struct targets {
  */
 enum address_lookup route_resolve(
     const struct site *site, const char *address, struct targets *targets);
+
+/*
+ * Writes the targets to two LISTs: those that are users here, and those in
+ * none of the site's domains. Returns 0, or -1 when there is no room.
+ */
+int route_split(const struct site *site, const struct targets *targets,
+    struct list_writer *mailboxes, struct list_writer *outside);
 
 /*
  * Is the address (canonical) the user's own (DESIGN section 11, "Mail")? It is
