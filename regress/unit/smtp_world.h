@@ -24,6 +24,7 @@ struct world {
 	size_t held_length;
 	char message[262144];
 	size_t message_length;
+	char flags[4200]; /* of the message */
 	int open, resets, closed, tls;
 	const char *reason;
 	char tokens[300][16]; /* of RCPT, by number */
@@ -208,6 +209,25 @@ world_write(void *owner, const void *data, size_t length)
 	return SMTP_OK;
 }
 
+/* As lmtpd does for FILE_ARRANGE: late header fields go where they belong. */
+static inline void
+world_arrange(struct world *world)
+{
+	const struct smtp_layout *layout = smtp_layout(world->session);
+	static char moved[262144];
+	size_t text = layout->end - layout->top;
+
+	if (layout->top > layout->end ||
+	    layout->end + layout->late != world->message_length)
+		abort();
+	memcpy(moved, world->message + layout->top, text);
+	memmove(world->message + layout->top, world->message + layout->end,
+	    layout->late);
+	memcpy(world->message + layout->top + layout->late, moved, text);
+	snprintf(world->flags, sizeof(world->flags), "%s",
+	    smtp_flags(world->session));
+}
+
 static inline void
 world_finish_answer(struct world *world, int size)
 {
@@ -218,6 +238,7 @@ world_finish_answer(struct world *world, int size)
 
 	if ((size_t)size != world->message_length || n == 0 || n > 300)
 		abort();
+	world_arrange(world);
 	for (i = 0; i < n; i++) {
 		if (smtp_recipient(world->session, i, &number) == NULL)
 			abort();
@@ -364,6 +385,8 @@ world_new(enum smtp_listener listener, int deferred)
 	world->settings.message_size = 100000;
 	world->settings.recipients = 100;
 	world->settings.tokens = 1;
+	world->settings.metadata = 1;
+	world->settings.flags_from = SMTP_FLAGS_SOCKET | SMTP_FLAGS_SUBMISSION;
 	world->settings.mechanisms = SMTP_AUTH_SCRAM_SHA_256_PLUS |
 	    SMTP_AUTH_SCRAM_SHA_256 | SMTP_AUTH_PLAIN | SMTP_AUTH_LOGIN;
 	world->session =

@@ -16,16 +16,17 @@
 #define TOKEN_LOGIN "AUTH STOKEN Ym9iQGEuZXhhbXBsZQBnb29k"
 #define PLAIN_LOGIN "AUTH PLAIN AGFsaWNlQGEuZXhhbXBsZQBzZWNyZXQ="
 #define BAD_LOGIN "AUTH PLAIN AGFsaWNlQGEuZXhhbXBsZQB3cm9uZw=="
-#define LHLO_LINES                                                \
-	"LHLO c.example", "<250-mx.a.example", "<250-PIPELINING", \
-	    "<250-SIZE 100000", "<250-8BITMIME", "<250-SMTPUTF8", \
-	    "<250-STOKEN",                                        \
-	    "<250-AUTH STOKEN SCRAM-SHA-256-PLUS "                \
-	    "SCRAM-SHA-256 PLAIN LOGIN",                          \
+#define LHLO_LINES                                                            \
+	"LHLO c.example", "<250-mx.a.example", "<250-PIPELINING",             \
+	    "<250-SIZE 100000", "<250-8BITMIME", "<250-BINARYMIME",           \
+	    "<250-SMTPUTF8", "<250-CHUNKING", "<250-METADATA", "<250-STOKEN", \
+	    "<250-AUTH STOKEN SCRAM-SHA-256-PLUS "                            \
+	    "SCRAM-SHA-256 PLAIN LOGIN",                                      \
 	    "<250 ENHANCEDSTATUSCODES"
 #define EHLO_LINES                                                    \
 	"EHLO c.example", "<250-mx.a.example", "<250-PIPELINING",     \
-	    "<250-SIZE 100000", "<250-8BITMIME", "<250-SMTPUTF8",     \
+	    "<250-SIZE 100000", "<250-8BITMIME", "<250-BINARYMIME",   \
+	    "<250-SMTPUTF8", "<250-CHUNKING", "<250-METADATA",        \
 	    "<250-AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN", \
 	    "<250 ENHANCEDSTATUSCODES"
 #define BY_TOKEN LHLO_LINES, TOKEN_LOGIN, "<235 2.7.0"
@@ -81,8 +82,7 @@ static const struct dialogue dialogues[] = {
 	    "<250 2.0.0", "VRFY bob", "<252 2.0.0", "VRFY", "<501 5.5.4",
 	    "HELP", "<214 2.0.0", "EXPN x", "<502 5.5.1", "ETRN x",
 	    "<502 5.5.1", "TURN", "<502 5.5.1", "XYZZY", "<500 5.5.1", "",
-	    "<500 5.5.1", "BDAT 3 LAST", "<500 5.5.1", "STARTTLS", "<503 5.5.1",
-	    NULL}},
+	    "<500 5.5.1", "STARTTLS", "<503 5.5.1", NULL}},
     {"before TLS: S1-57 S1-58 X-6", SMTP_LISTENER_TLS_REQUIRE,
 	{"<220", "AUTH PLAIN x", "<503 5.5.1", "LHLO c.example", "<250-mx",
 	    "<250-STARTTLS", "<250-PIPELINING", "<250-SIZE", "<250-8BITMIME",
@@ -141,7 +141,7 @@ static const struct dialogue dialogues[] = {
 	    "MAIL FROM:<alice@a.example> SIZE=99999999999999999999",
 	    "<552 5.3.4", "MAIL FROM:<alice@a.example> SIZE=1 SIZE=1",
 	    "<501 5.5.4", "MAIL FROM:<alice@a.example> BODY=9BIT", "<501 5.5.4",
-	    "MAIL FROM:<alice@a.example> BODY=BINARYMIME", "<555 5.5.4",
+	    "MAIL FROM:<alice@a.example> BODY=BINARYMIM", "<501 5.5.4",
 	    "MAIL FROM:<alice@a.example> FOO=bar", "<555 5.5.4",
 	    "MAIL FROM:<alice@a.example> SMTPUTF8=1", "<501 5.5.4",
 	    "MAIL FROM:<alice@a.example> AUTH=a+2", "<501 5.5.4",
@@ -185,11 +185,11 @@ static const struct dialogue dialogues[] = {
     {"the socket", SMTP_LISTENER_SOCKET,
 	{"<220 mx.a.example LMTP", "EHLO x", "<500 5.5.1", "HELO x",
 	    "<500 5.5.1", "LHLO localhost", "<250-mx", "<250-PIPELINING",
-	    "<250-SIZE", "<250-8BITMIME", "<250-SMTPUTF8",
-	    "<250 ENHANCEDSTATUSCODES", PLAIN_LOGIN, "<500 5.5.1", "STARTTLS",
-	    "<500 5.5.1", "GENSTOKEN TEMP a@b.c", "<500 5.5.1",
-	    "MAIL FROM:<root@localhost>", "<250",
-	    "RCPT TO:<bob@a.example> STOKEN=good", "<555 5.5.4",
+	    "<250-SIZE", "<250-8BITMIME", "<250-BINARYMIME", "<250-SMTPUTF8",
+	    "<250-CHUNKING", "<250-METADATA", "<250 ENHANCEDSTATUSCODES",
+	    PLAIN_LOGIN, "<500 5.5.1", "STARTTLS", "<500 5.5.1",
+	    "GENSTOKEN TEMP a@b.c", "<500 5.5.1", "MAIL FROM:<root@localhost>",
+	    "<250", "RCPT TO:<bob@a.example> STOKEN=good", "<555 5.5.4",
 	    "RCPT TO:<nobody@a.example>", "<550 5.1.1",
 	    "RCPT TO:<bob@a.example>", "<250", "RCPT TO:<postmaster>", "<250",
 	    "DATA", "<354", ".", "<250 2.1.12 <bob@a.example> MESSAGEID-1",
@@ -199,8 +199,9 @@ static const struct dialogue dialogues[] = {
 	    "EHLO \xc3\xb6", "<501 5.5.4", "LHLO", "<501 5.5.4", "HELO",
 	    "<501 5.5.4", "HELO [127.0.0.1]", "<250 mx.a.example",
 	    "EHLO [IPv6:::1]", "<250-", "<250-", "<250-", "<250-", "<250-",
-	    "<250-", "<250 ", LHLO_LINES, "EHLO x", "<500 5.5.1", "QUIT now",
-	    "<501 5.5.4", "RSET now", "<501 5.5.4", NULL}},
+	    "<250-", "<250-", "<250-", "<250-", "<250 ", LHLO_LINES, "EHLO x",
+	    "<500 5.5.1", "QUIT now", "<501 5.5.4", "RSET now", "<501 5.5.4",
+	    NULL}},
 };
 
 /* Checks output line by line. */

@@ -111,6 +111,9 @@ configuration_new(const struct settings *settings)
 	c->smtp.normalize = settings->bare_newline_normalize != 0;
 	c->smtp.show_client = settings->received_client_show != 0;
 	c->smtp.relay = settings->relay != 0;
+	c->smtp.metadata = settings->metadata != 0;
+	c->smtp.metadata_strict = settings->metadata_strict != 0;
+	c->smtp.flags_from = (unsigned int)settings->metadata_flags;
 	c->timeout_command = (int64_t)settings->timeout_command * 1000;
 	c->timeout_data = (int64_t)settings->timeout_data * 1000;
 	c->timeout_shutdown = (uint32_t)settings->timeout_shutdown;

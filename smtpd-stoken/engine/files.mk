@@ -1,7 +1,10 @@
 SMTP_OBJS = \
 	smtpd-stoken/engine/smtp/capability.o \
+	smtpd-stoken/engine/smtp/chunk.o \
 	smtpd-stoken/engine/smtp/command.o \
 	smtpd-stoken/engine/smtp/command_auth.o \
+	smtpd-stoken/engine/smtp/command_bdat.o \
+	smtpd-stoken/engine/smtp/command_bmtd.o \
 	smtpd-stoken/engine/smtp/command_data.o \
 	smtpd-stoken/engine/smtp/command_genstoken.o \
 	smtpd-stoken/engine/smtp/command_helo.o \
@@ -16,10 +19,13 @@ SMTP_OBJS = \
 	smtpd-stoken/engine/smtp/command_rset.o \
 	smtpd-stoken/engine/smtp/command_starttls.o \
 	smtpd-stoken/engine/smtp/command_vrfy.o \
+	smtpd-stoken/engine/smtp/container.o \
 	smtpd-stoken/engine/smtp/data.o \
 	smtpd-stoken/engine/smtp/header.o \
 	smtpd-stoken/engine/smtp/input.o \
 	smtpd-stoken/engine/smtp/mechanism.o \
+	smtpd-stoken/engine/smtp/metadata_flags.o \
+	smtpd-stoken/engine/smtp/metadata_trace.o \
 	smtpd-stoken/engine/smtp/pair.o \
 	smtpd-stoken/engine/smtp/parameter.o \
 	smtpd-stoken/engine/smtp/passed.o \

@@ -46,6 +46,26 @@ with_remember(const struct smtp_session *session)
 	    smtp_remember_types(session, names, sizeof(names)) > 0;
 }
 
+/* LHLO in clear is for STARTTLS alone (section 11). */
+static int
+with_chunking(const struct smtp_session *session)
+{
+	return session->mode == MODE_SMTP || smtp_offers_binary(session);
+}
+
+int
+smtp_offers_binary(const struct smtp_session *session)
+{
+	return session->tls.active || session->listener == SMTP_LISTENER_SOCKET;
+}
+
+/* M-01, M-02 */
+static int
+with_metadata(const struct smtp_session *session)
+{
+	return smtp_offers_binary(session) && session->settings->metadata;
+}
+
 static void
 size_limit(const struct smtp_session *session, char *out, size_t size)
 {
@@ -73,8 +93,9 @@ static const struct {
 } capabilities[] = {
     {"STARTTLS", before_tls, NULL}, {"PIPELINING", always, NULL},
     {"SIZE", always, size_limit}, {"8BITMIME", always, NULL},
-    {"SMTPUTF8", always, NULL}, {"STOKEN", with_tokens, NULL},
-    {"AUTH", with_auth, mechanism_names},
+    {"BINARYMIME", smtp_offers_binary, NULL}, {"SMTPUTF8", always, NULL},
+    {"CHUNKING", with_chunking, NULL}, {"METADATA", with_metadata, NULL},
+    {"STOKEN", with_tokens, NULL}, {"AUTH", with_auth, mechanism_names},
     {"REMEMBERME", with_remember, remember_types},
     {"ENHANCEDSTATUSCODES", always, NULL}, /* S1-11, and ends the list */
 };

@@ -2,6 +2,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "smtpd-stoken/engine/smtp/chunk.h"
 #include "smtpd-stoken/engine/smtp/command.h"
 
 #define OF_TOKENS                                                            \
@@ -12,10 +13,13 @@ const struct smtp_command smtp_command_table[] = {
     {"MAIL", command_mail, RULE_GREETED | RULE_TLS | RULE_LOGIN | RULE_OUTSIDE},
     {"RCPT", command_rcpt,
 	RULE_GREETED | RULE_TLS | RULE_LOGIN | RULE_INSIDE | RULE_OVERLAP |
-	    RULE_GROUPED},
+	    RULE_GROUPED | RULE_UNCHUNKED},
     /* F-03: 503 without a recipient, also where nobody has logged in */
     {"DATA", command_data,
 	RULE_GREETED | RULE_INSIDE | RULE_BARE | RULE_GROUPED},
+    /* Their other rules are looked at when their octets are gone. */
+    {"BDAT", command_bdat, 0},
+    {"BMTD", command_bmtd, RULE_METADATA},
     {"RSET", command_rset, RULE_BARE},
     {"NOOP", command_noop, 0},
     {"QUIT", command_quit, RULE_BARE},
@@ -50,12 +54,10 @@ find(const char *verb, size_t length)
 	return NULL;
 }
 
-/* Why the rules forbid it now, or NULL. */
-static const struct smtp_refusal *
-forbidden(const struct smtp_session *session,
-    const struct smtp_command *command, size_t arguments)
+const struct smtp_refusal *
+smtp_forbidden(
+    const struct smtp_session *session, unsigned int rules, size_t arguments)
 {
-	unsigned int rules = command->rules;
 	int trusted = session->listener == SMTP_LISTENER_SOCKET;
 
 	if ((rules & RULE_NETWORK) && trusted)
@@ -63,6 +65,8 @@ forbidden(const struct smtp_session *session,
 	if ((rules & RULE_TOKENS) && !session->settings->tokens)
 		return &refusal_unknown;
 	if ((rules & RULE_REMEMBER) && session->settings->remember == 0)
+		return &refusal_unknown;
+	if ((rules & RULE_METADATA) && !session->settings->metadata)
 		return &refusal_unknown;
 	if ((rules & RULE_GREETED) && session->mode == MODE_NONE)
 		return &refusal_sequence;
@@ -73,6 +77,8 @@ forbidden(const struct smtp_session *session,
 	if ((rules & RULE_OUTSIDE) && session->transaction != NULL)
 		return &refusal_sequence;
 	if ((rules & RULE_INSIDE) && session->transaction == NULL)
+		return &refusal_sequence;
+	if ((rules & RULE_UNCHUNKED) && smtp_chunk_begun(session))
 		return &refusal_sequence;
 	if ((rules & RULE_BARE) && arguments > 0)
 		return &refusal_arguments;
@@ -103,7 +109,7 @@ smtp_command(struct smtp_session *session, const char *line, size_t length)
 	}
 	if (verb < length)
 		verb++;
-	refusal = forbidden(session, command, length - verb);
+	refusal = smtp_forbidden(session, command->rules, length - verb);
 	if (refusal == NULL)
 		return command->run(session, line + verb, length - verb);
 	if (command->rules & RULE_GROUPED)

@@ -14,6 +14,8 @@
 #define RULE_INSIDE 0x040 /* in a transaction: 503 */
 #define RULE_REMEMBER 0x400 /* unknown with `remember no`: 500 */
 #define RULE_BARE 0x080 /* no arguments: 501 */
+#define RULE_METADATA 0x1000 /* unknown with `metadata no`: 500 */
+#define RULE_UNCHUNKED 0x800 /* not after BDAT or BMTD: 503 */
 /* How it is treated. */
 #define RULE_OVERLAP 0x100 /* need not wait for answers to earlier RCPT */
 #define RULE_GROUPED 0x200 /* follows a refused MAIL (F-80): not counted */
@@ -34,7 +36,13 @@ extern const struct smtp_command smtp_command_table[];
  */
 int smtp_command(struct smtp_session *, const char *line, size_t length);
 
+/* smtp_forbidden: why the rules forbid it now, or NULL. */
+const struct smtp_refusal *smtp_forbidden(
+    const struct smtp_session *, unsigned int rules, size_t arguments);
+
 int command_auth(struct smtp_session *, const char *, size_t);
+int command_bdat(struct smtp_session *, const char *, size_t);
+int command_bmtd(struct smtp_session *, const char *, size_t);
 int command_data(struct smtp_session *, const char *, size_t);
 int command_ehlo(struct smtp_session *, const char *, size_t);
 int command_genstoken(struct smtp_session *, const char *, size_t);
@@ -70,8 +78,12 @@ int smtp_word_is(const struct smtp_word *, const char *name);
 int smtp_pair(struct smtp_session *, const struct smtp_word *words, int count,
     char *remote, char *local);
 
-/* capability.c: the lines of an EHLO or LHLO reply after the first. */
+/*
+ * capability.c: the lines of an EHLO or LHLO reply after the first; whether
+ * BODY=BINARYMIME is among what they offer.
+ */
 void smtp_capabilities(struct smtp_session *);
+int smtp_offers_binary(const struct smtp_session *);
 
 /* mechanism.c: the name of a mechanism offered in this session, or NULL. */
 const char *

@@ -2,20 +2,24 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "smtpd-stoken/engine/smtp/reply.h"
+#include "smtpd-stoken/engine/smtp/chunk.h"
 #include "smtpd-stoken/engine/smtp/command.h"
 #include "smtpd-stoken/engine/smtp/trace.h"
-
-static const struct smtp_refusal no_recipients = {
-    554, "5.5.1", "No valid recipients"};
 
 int
 command_data(struct smtp_session *session, const char *text, size_t length)
 {
-	const struct smtp_refusal *refusal = &no_recipients;
+	const struct smtp_refusal *refusal = &refusal_recipients;
 
 	(void)text;
 	(void)length;
+	/* F-13: not after chunks, and not for a binary body; M-18 */
+	if (smtp_chunk_begun(session) ||
+	    session->transaction->mail.body == SMTP_BODY_BINARYMIME) {
+		smtp_chunk_fail(session);
+		smtp_refusal_reply(session, &refusal_sequence);
+		return 1;
+	}
 	if (session->transaction->accepted == 0) {
 		if (session->mode == MODE_LMTP)
 			refusal = &refusal_sequence; /* F-03 */
@@ -108,11 +112,17 @@ smtp_on_opened(
     struct smtp_session *session, enum smtp_verdict verdict, const char *id)
 {
 	const struct smtp_refusal *refusal;
+	int chunked = session->chunk.waits;
 
+	session->chunk.waits = 0;
 	if (session->waiting != WAIT_OPEN)
 		return;
 	session->waiting = WAIT_NONE;
 	if (verdict != SMTP_OK) {
+		if (chunked) {
+			smtp_chunk_opened(session, verdict);
+			return;
+		}
 		refusal = smtp_verdict_refusal(session, verdict);
 		smtp_reply(session, refusal->code, refusal->enhanced, "%s",
 		    refusal->text);
@@ -122,8 +132,16 @@ smtp_on_opened(
 	    &session->transaction->data, 0, sizeof(session->transaction->data));
 	strlcpy(session->transaction->id, id, sizeof(session->transaction->id));
 	session->transaction->opened = session->actions->now(session->owner);
-	session->reading = READ_DATA;
+	session->transaction->open = 1;
 	write_trace(session);
+	if (chunked) {
+		session->transaction->data.chunked = 1;
+		session->transaction->data.binary =
+		    session->transaction->mail.body == SMTP_BODY_BINARYMIME;
+		smtp_chunk_opened(session, SMTP_OK);
+		return;
+	}
+	session->reading = READ_DATA;
 	smtp_reply(session, 354, NULL, "End data with <CR><LF>.<CR><LF>");
 }
 

@@ -53,9 +53,12 @@ take_body(const struct smtp_session *session, void *into, const char *value,
 		mail->body = SMTP_BODY_7BIT;
 	else if (smtp_word_is(&word, "8BITMIME"))
 		mail->body = SMTP_BODY_8BITMIME;
+	else if (!smtp_word_is(&word, "BINARYMIME"))
+		return &refusal_arguments;
+	else if (!smtp_offers_binary(session))
+		return &refusal_parameter;
 	else
-		return smtp_word_is(&word, "BINARYMIME") ? &refusal_parameter
-							 : &refusal_arguments;
+		mail->body = SMTP_BODY_BINARYMIME;
 	return NULL;
 }
 

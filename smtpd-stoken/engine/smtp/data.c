@@ -16,6 +16,7 @@ struct scan {
 	size_t length;
 	size_t read; /* octets taken off in */
 	size_t kept; /* octets of in that are output */
+	int exact; /* any octet may be in them */
 };
 
 static const char received[] = "received:";
@@ -29,13 +30,14 @@ fail(struct smtp_session *session, enum smtp_verdict verdict)
 	if (data->failed != SMTP_OK)
 		return;
 	data->failed = (uint8_t)verdict;
+	session->transaction->open = 0;
 	session->actions->abandon(session->owner);
 }
 
 void
 smtp_message_lost(struct smtp_session *session, enum smtp_verdict verdict)
 {
-	if (session->transaction != NULL && session->reading == READ_DATA)
+	if (session->transaction != NULL && session->transaction->open)
 		fail(session, verdict);
 }
 
@@ -49,7 +51,7 @@ flush(struct scan *scan)
 
 	if (most > 0 && scan->data->received > most)
 		verdict = SMTP_TOO_LARGE;
-	else if (memchr(scan->in, '\0', scan->kept) != NULL)
+	else if (!scan->exact && memchr(scan->in, '\0', scan->kept) != NULL)
 		verdict = SMTP_NUL;
 	else if (scan->kept > 0 && scan->data->failed == SMTP_OK)
 		verdict = session->actions->write(
@@ -191,11 +193,23 @@ dot(struct scan *scan)
 static void
 line_start(struct scan *scan)
 {
-	if (scan->in[scan->read] == '.') {
+	if (scan->in[scan->read] == '.' && !scan->data->chunked) {
 		scan->read++;
 		scan->data->position = AFTER_DOT;
 	} else
 		scan->data->position = IN_LINE;
+}
+
+/* F-17: the rest of the message as it is. */
+static void
+binary(struct scan *scan)
+{
+	flush(scan); /* the end of the header, which is text */
+	scan->in += scan->read;
+	scan->length -= scan->read;
+	scan->exact = 1;
+	scan->kept = scan->read = scan->length;
+	scan->data->received += scan->length;
 }
 
 static void
@@ -205,6 +219,8 @@ finish(struct smtp_session *session)
 
 	session->reading = READ_COMMAND;
 	session->waiting = WAIT_DELIVERY;
+	session->transaction->layout.top = session->transaction->trace;
+	session->transaction->layout.end = data->written;
 	if (data->failed == SMTP_OK)
 		session->actions->finish(session->owner, data->written);
 	else {
@@ -218,7 +234,7 @@ size_t
 smtp_data_input(struct smtp_session *session, uint8_t *in, size_t length)
 {
 	struct scan scan = {
-	    session, &session->transaction->data, in, length, 0, 0};
+	    session, &session->transaction->data, in, length, 0, 0, 0};
 	int over = 0;
 
 	while (scan.read < length && !over) {
@@ -241,4 +257,33 @@ smtp_data_input(struct smtp_session *session, uint8_t *in, size_t length)
 	if (over)
 		finish(session);
 	return scan.read;
+}
+
+/* BDAT: no dots, and nothing in it ends it. */
+void
+smtp_content_input(struct smtp_session *session, uint8_t *in, size_t length)
+{
+	struct scan scan = {
+	    session, &session->transaction->data, in, length, 0, 0, 0};
+
+	while (scan.read < scan.length) {
+		if (scan.data->binary && scan.data->body)
+			binary(&scan);
+		else if (scan.data->position == AFTER_CR)
+			after_cr(&scan);
+		else
+			in_line(&scan);
+	}
+	flush(&scan);
+}
+
+/* A CR that nothing follows is a bare one. */
+void
+smtp_content_end(struct smtp_session *session)
+{
+	struct scan scan = {
+	    session, &session->transaction->data, NULL, 0, 0, 0, 0};
+
+	if (scan.data->position == AFTER_CR)
+		bare_newline(&scan);
 }

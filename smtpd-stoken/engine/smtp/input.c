@@ -2,6 +2,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "smtpd-stoken/engine/smtp/chunk.h"
 #include "smtpd-stoken/engine/smtp/command.h"
 
 static const struct smtp_refusal too_long = {500, "5.5.2", "Line too long"};
@@ -123,6 +124,9 @@ smtp_input(struct smtp_session *session, uint8_t *data, size_t length)
 			n = skip(session, (char *)data + used, length - used);
 		else if (session->reading == READ_DATA)
 			n = smtp_data_input(
+			    session, data + used, length - used);
+		else if (session->reading == READ_CHUNK)
+			n = smtp_chunk_input(
 			    session, data + used, length - used);
 		else
 			n = read_line(

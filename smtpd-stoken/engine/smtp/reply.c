@@ -17,6 +17,8 @@ const struct smtp_refusal refusal_auth = {
     530, "5.7.0", "Authentication required"};
 const struct smtp_refusal refusal_parameter = {
     555, "5.5.4", "Parameter not recognized or not implemented"};
+const struct smtp_refusal refusal_recipients = {
+    554, "5.5.1", "No valid recipients"};
 
 /* One text for all that a token can lack (D-S17), so that none is told. */
 static const struct smtp_refusal verdicts[SMTP_VERDICTS] = {

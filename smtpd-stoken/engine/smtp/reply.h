@@ -20,6 +20,7 @@ extern const struct smtp_refusal refusal_sequence; /* 503 5.5.1 */
 extern const struct smtp_refusal refusal_tls; /* 530 5.7.0 */
 extern const struct smtp_refusal refusal_auth; /* 530 5.7.0 */
 extern const struct smtp_refusal refusal_parameter; /* 555 5.5.4 */
+extern const struct smtp_refusal refusal_recipients; /* 554 5.5.1 */
 
 /*
  * smtp_reply: one line, code and enhanced code (RFC 2034: of the same class;

@@ -155,6 +155,11 @@ smtp_closed(const struct smtp_session *session)
 int
 smtp_in_transfer(const struct smtp_session *session)
 {
+	const struct smtp_transaction *transaction = session->transaction;
+
+	/* Between two chunks too; not in one that is thrown away. */
+	if (transaction != NULL && transaction->open)
+		return 1;
 	return session->reading == READ_DATA || session->waiting == WAIT_OPEN ||
 	    session->waiting == WAIT_DELIVERY;
 }

@@ -21,6 +21,7 @@ enum smtp_reading {
 	READ_COMMAND,
 	READ_AUTH,
 	READ_DATA,
+	READ_CHUNK,
 	READ_NOTHING
 };
 
@@ -61,6 +62,8 @@ enum smtp_position {
 };
 
 struct smtp_data {
+	uint8_t chunked; /* by BDAT: no dots */
+	uint8_t binary; /* BODY=BINARYMIME: the body stays as it is */
 	uint64_t received; /* with CRLF, without stuffed dots (RFC 1870) */
 	uint64_t written; /* with LF, with the trace fields */
 	uint8_t position;
@@ -70,6 +73,32 @@ struct smtp_data {
 	unsigned int hops;
 };
 
+/* What BDAT and BMTD have made of a transaction; see chunk.c. */
+enum chunk_stage {
+	CHUNK_FRESH, /* none has come yet */
+	CHUNK_METADATA, /* BMTD alone */
+	CHUNK_CONTENT, /* BDAT */
+	CHUNK_NOBODY, /* one came, and there was no recipient */
+	CHUNK_FAILED,
+	CHUNK_OUTSIDE, /* of a transaction */
+	CHUNK_STAGES
+};
+
+enum chunk_kind {
+	CHUNK_BDAT,
+	CHUNK_BMTD
+};
+
+/* The chunk that is being read. */
+struct smtp_chunk {
+	uint64_t size, left; /* octets, and how many are still to come */
+	const struct smtp_refusal *refusal; /* at its end; NULL: it is good */
+	uint8_t kind; /* enum chunk_kind */
+	uint8_t last;
+	uint8_t waits; /* for the message to be opened */
+	uint8_t foreign; /* by who may not send mail at all */
+};
+
 struct smtp_transaction {
 	struct smtp_recipient *recipients;
 	size_t count, room;
@@ -77,6 +106,10 @@ struct smtp_transaction {
 	size_t accepted;
 	struct smtp_mail mail;
 	struct smtp_data data;
+	struct smtp_containers *containers; /* or NULL: none came */
+	struct smtp_layout layout;
+	uint8_t stage; /* enum chunk_stage, but for CHUNK_OUTSIDE */
+	uint8_t open; /* the message can be written */
 	time_t opened; /* when the message was begun */
 	uint64_t trace; /* octets of the fields at its top */
 	char id[ID_SIZE];
@@ -89,6 +122,8 @@ struct smtp_session {
 	const struct smtp_actions *actions;
 	void *owner;
 	struct smtp_transaction *transaction;
+	struct smtp_chunk chunk;
+	uint64_t swallowed; /* octets of refused chunks */
 	char *helo;
 	char *identity;
 	unsigned long commands;
@@ -108,8 +143,14 @@ struct smtp_session {
 void smtp_close(struct smtp_session *, const char *reason);
 void smtp_transaction_end(struct smtp_session *);
 
-/* data.c: reads a message; returns the octets used. */
+/*
+ * data.c: smtp_data_input reads a message; returns the octets used.
+ * smtp_content_input takes octets of one that comes by BDAT, and
+ * smtp_content_end is its end.
+ */
 size_t smtp_data_input(struct smtp_session *, uint8_t *data, size_t length);
+void smtp_content_input(struct smtp_session *, uint8_t *data, size_t length);
+void smtp_content_end(struct smtp_session *);
 
 /* command_auth.c: a response line without its CRLF. */
 void smtp_auth_response(struct smtp_session *, const char *, size_t length);

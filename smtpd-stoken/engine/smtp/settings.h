@@ -22,6 +22,11 @@ enum smtp_listener {
 /* Submission-Token fields of a message that are remembered (S1-50). */
 #define SMTP_SUPPLIED_MAX 16
 
+/* Who may give flags, as bits of smtp_settings.flags_from. */
+#define SMTP_FLAGS_SOCKET 0x1
+#define SMTP_FLAGS_SUBMISSION 0x2
+#define SMTP_FLAGS_TOKEN 0x4
+
 /* Mechanisms, as bits of smtp_settings.mechanisms. STOKEN is with tokens. */
 #define SMTP_AUTH_SCRAM_SHA_256_PLUS 0x1
 #define SMTP_AUTH_SCRAM_SHA_256 0x2
@@ -57,6 +62,9 @@ struct smtp_settings {
 	int show_client; /* received client show */
 	int relay; /* a relay host is configured */
 	unsigned int remember; /* token types; 0: `remember no` */
+	int metadata; /* 0: `metadata no` */
+	int metadata_strict; /* draft -01 */
+	unsigned int flags_from; /* SMTP_FLAGS_: `metadata flags from` */
 };
 
 struct smtp_tls {

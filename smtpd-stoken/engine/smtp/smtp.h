@@ -112,6 +112,19 @@ size_t smtp_relay_head(const struct smtp_session *, const char *recipient,
     const char *token, char *out, size_t size);
 
 /*
+ * smtp_layout: where in the file, from finish() on, the message itself lies
+ * between header fields that came beside it (METADATA): they belong above it,
+ * and late of them lie behind it.
+ * smtp_flags: the IMAP flags and keywords that it is to have; "".
+ */
+struct smtp_layout {
+	uint64_t top, end; /* of the message */
+	uint64_t late; /* octets from end on that belong at top */
+};
+const struct smtp_layout *smtp_layout(const struct smtp_session *);
+const char *smtp_flags(const struct smtp_session *);
+
+/*
  * Of a user's message, from finish() on. smtp_supplied_tokens: the values of
  * the Submission-Token fields that were taken out of it; returns how many.
  * smtp_header_from: the address of its first From field, if that names one

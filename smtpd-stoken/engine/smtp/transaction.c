@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "smtpd-stoken/engine/smtp/session.h"
+#include "smtpd-stoken/engine/smtp/container.h"
 
 int
 smtp_transaction_begin(
@@ -27,6 +27,8 @@ smtp_transaction_end(struct smtp_session *session)
 	if (transaction == NULL)
 		return;
 	session->transaction = NULL;
+	session->chunk.waits = 0;
+	smtp_containers_free(transaction);
 	for (i = 0; i < transaction->count; i++) {
 		free(transaction->recipients[i].address);
 		free(transaction->recipients[i].passed);

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: ISC */
+#include "smtpd-stoken/engine/smtp/chunk.h"
+#include "smtpd-stoken/engine/smtp/command.h"
+
+int
+command_bmtd(struct smtp_session *session, const char *text, size_t length)
+{
+	return smtp_chunk_begin(session, CHUNK_BMTD, text, length);
+}
