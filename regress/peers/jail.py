@@ -27,6 +27,7 @@ mount -t overlay overlay -o ro,lowerdir="$1/etc:$2/etc:/etc" /etc
 mount --bind /var/tmp "$1/var/tmp"
 mount --rbind "$1/var" /var
 mount --bind "$1/run" /run
+hostname mta.a.example
 echo mounted
 exec sleep infinity
 """
@@ -38,7 +39,7 @@ def trouble(name):
         return "needs root"
     if not (PEERS / name / "done").exists():
         return name + " is not unpacked: sh regress/peers/unpack.sh"
-    if subprocess.run(["unshare", "-m", "-p", "-f", "true"],
+    if subprocess.run(["unshare", "-m", "-u", "-p", "-f", "true"],
                       capture_output=True).returncode != 0:
         return "needs mount and process name spaces"
     return None
@@ -62,7 +63,7 @@ class Jail:
             tempfile.mkdtemp(prefix="stoken-peer-", dir="/var/tmp")))
         self.dir.chmod(0o755)
         self.etc, self.var = self.dir / "etc", self.dir / "var"
-        self.run_dir, self.holder = self.dir / "run", None
+        self.holder, self.spawned = None, []
         for part in ("etc", "run", "var/tmp", "var/spool", "var/lib",
                      "var/log", "var/mail", "var/empty", "var/cache"):
             (self.dir / part).mkdir(parents=True)
@@ -105,7 +106,7 @@ class Jail:
 
     def start(self):
         self.unshare = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", "unshare", "-m", "-p", "-f",
+            ["setpriv", "--pdeathsig", "KILL", "unshare", "-m", "-u", "-p", "-f",
              "--kill-child", "--propagation", "private", "sh", "-c", MOUNT,
              "sh", str(self.dir), str(self.root)], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -117,7 +118,7 @@ class Jail:
         return self
 
     def enter(self, *options):
-        return ["nsenter", "-t", str(self.holder), "-m", *options, "--"]
+        return ["nsenter", "-t", str(self.holder), "-m", "-u", *options, "--"]
 
     def run(self, *command, check=True, text=True, **options):
         """Runs a command inside; returns what it wrote to stdout."""
@@ -134,9 +135,9 @@ class Jail:
     def spawn(self, *command):
         """Starts a program inside that stays; its output is a log."""
         with open(self.var / "log/spawned", "ab") as log:
-            return subprocess.Popen(
+            self.spawned.append(subprocess.Popen(
                 self.enter("-p") + [str(x) for x in command],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log))
 
     def wait(self, ready, what):
         """Waits for an event: until ready() is true."""
@@ -145,7 +146,8 @@ class Jail:
             found = ready()
             if found:
                 return found
-            if time.monotonic() > deadline:
+            ended = any(x.poll() is not None for x in self.spawned)
+            if ended or time.monotonic() > deadline:
                 raise AssertionError("%s: not seen: %s\n%s" % (
                     self.name, what, self.logs()))
             time.sleep(0.05)
@@ -170,7 +172,8 @@ class Jail:
         if self.holder is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.holder, signal.SIGKILL)
-            self.unshare.wait(30)
+            for process in [self.unshare, *self.spawned]:
+                process.wait(30)
             self.unshare.stdout.close()
             self.holder = None
         if not os.environ.get("KEEP"):

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: ISC
+"""Dovecot beside us, with the sample in etc/: its IMAP shows what we put into
+the Maildir, by the same users file."""
+import re
+
+import pytest
+
+import dovecot
+import jail
+import sample
+import site_of_ours as site
+
+ALICE, BOB = "alice@a.example", "bob@a.example"
+FRIEND = "friend@b.example"
+
+
+@pytest.fixture(scope="module")
+def there():
+    reason = jail.trouble("dovecot")
+    if reason:
+        pytest.skip(reason)
+    with dovecot.Dovecot() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def maildir(there):
+    """(Dovecot, our server, which delivers into Maildirs)"""
+    line, = site.directives(dovecot.SAMPLE, "deliver maildir")
+    with site.Site(there, line) as ours:
+        there.share_users(ours)
+        yield there, ours
+        ours.check()
+
+
+def deliver(ours, octets, recipient):
+    """By token, which is what we are for."""
+    token = ours.permanent(FRIEND, recipient)
+    with ours.token_session(recipient, token) as c:
+        c.want("MAIL FROM:<%s>" % FRIEND, "250 2.1.0")
+        assert c.rcpt(recipient, token).status == "250 2.1.5"
+        reply, = c.data(octets)
+        assert reply.status == "250 2.1.12", reply
+        c.quit()
+
+
+def fetch(imap, number, *items):
+    """{item: value} of one message; a literal is octets."""
+    status, answer = imap.fetch(b"%d" % number, "(%s)" % " ".join(items))
+    assert status == "OK"
+    flat = b" ".join(x if isinstance(x, bytes) else x[0] for x in answer)
+    texts = [x[1] for x in answer if not isinstance(x, bytes)]
+    return flat, texts[0] if texts else b""
+
+
+def test_what_we_delivered_is_in_the_inbox(maildir):
+    dovecot_, ours = maildir
+    subject = sample.word()
+    octets = sample.message(subject, [BOB], sender=FRIEND)
+    deliver(ours, octets, BOB)
+    file = sample.one(ours, BOB, subject)
+    with dovecot_.imap(BOB) as imap:
+        count = int(imap.select("INBOX")[1][0])
+        words, text = fetch(imap, count, "FLAGS", "RFC822.SIZE", "BODY.PEEK[]")
+        assert text == file.replace(b"\n", b"\r\n")
+        assert text.endswith(octets)
+        assert int(re.search(rb"RFC822.SIZE (\d+)", words)[1]) == len(text)
+        assert re.search(rb"FLAGS \(\\Recent\)", words), words
+
+
+def test_flags_stay_and_new_mail_is_seen(maildir):
+    """Dovecot moves what was read from new/ to cur/; the next delivery is
+    announced in the open session."""
+    dovecot_, ours = maildir
+    first, second = sample.word(), sample.word()
+    deliver(ours, sample.message(first, [ALICE], sender=FRIEND), ALICE)
+    with dovecot_.imap(ALICE) as imap:
+        count = int(imap.select("INBOX")[1][0])
+        assert imap.store(b"%d" % count, "+FLAGS",
+                          r"(\Seen \Flagged)")[0] == "OK"
+        files = list((ours.mailbox(ALICE) / "cur").glob("*:2,FS"))
+        assert first.encode() in files[-1].read_bytes()
+        deliver(ours, sample.message(second, [ALICE], sender=FRIEND), ALICE)
+        imap.noop()
+        assert imap.response("EXISTS")[1][-1] == b"%d" % (count + 1)
+    with dovecot_.imap(ALICE) as imap:
+        imap.select("INBOX")
+        assert rb"\Flagged \Seen" in fetch(imap, count, "FLAGS")[0]
+        words, text = fetch(imap, count + 1, "FLAGS", "BODY.PEEK[]")
+        assert second.encode() in text and b"Seen" not in words
+        found = imap.search(None, "SUBJECT", second)[1][0]
+        assert found == b"%d" % (count + 1)
+
+
+def test_a_big_message(maildir):
+    dovecot_, ours = maildir
+    subject = sample.word()
+    octets = sample.big(subject, [BOB], 3 * 1024 * 1024)
+    deliver(ours, octets, BOB)
+    with dovecot_.imap(BOB) as imap:
+        count = int(imap.select("INBOX")[1][0])
+        assert fetch(imap, count, "BODY.PEEK[]")[1].endswith(octets)
