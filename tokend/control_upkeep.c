@@ -134,6 +134,7 @@ is_sound(struct bytes key, struct bytes value)
 	struct mark_times times;
 	struct bytes remote, local;
 	struct held held;
+	static struct remembered_list list;
 	uint64_t time;
 
 	switch (key.length > 0 ? key.data[0] : 0) {
@@ -145,6 +146,11 @@ is_sound(struct bytes key, struct bytes value)
 		    held_decode(&held, value) == 0;
 	case RECORD_MARK:
 		return key.length >= 2 && mark_decode(&times, value) == 0;
+	case RECORD_REMEMBER:
+		return remembered_decode(&list, value) == 0;
+	case RECORD_OWNER:
+		return key.length == 1 + REMEMBER_ID &&
+		    owner_decode(value, &local) == 0;
 	case RECORD_RENEWED:
 		return renewed_decode(&renewed, value) == 0;
 	case RECORD_HORIZON:

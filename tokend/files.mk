@@ -1,8 +1,10 @@
 # What needs no process around it: linked by the tests and the bench too.
 TOKEND_CORE_OBJS = tokend/batch.o tokend/check.o tokend/client.o \
+	tokend/es256.o tokend/jwt.o tokend/jwt_key.o \
 	tokend/flight.o tokend/held.o tokend/hmac.o tokend/issue.o \
 	tokend/keyfile.o tokend/keyring.o tokend/open.o tokend/problem.o \
-	tokend/records.o tokend/revoke.o tokend/seal.o tokend/store_db.o \
+	tokend/records.o tokend/remember.o tokend/remember_check.o \
+	tokend/remember_list.o tokend/revoke.o tokend/seal.o tokend/store_db.o \
 	tokend/store_db_backup.o tokend/stoken.o tokend/token.o
 
 TOKEND_OBJS = $(TOKEND_CORE_OBJS) tokend/ask.o tokend/auth.o \

@@ -116,9 +116,8 @@ horizon_slot(struct issuer *issuer, uint16_t key_id)
 	return unused;
 }
 
-/* Moves the key's horizon behind a token's expiry, if it is not yet. */
-static int
-horizon_reach(struct issuer *issuer, uint16_t key_id, uint64_t expires)
+int
+issue_reach(struct issuer *issuer, uint16_t key_id, uint64_t expires)
 {
 	struct record_key key;
 	size_t slot = horizon_slot(issuer, key_id);
@@ -151,7 +150,7 @@ token_begin(struct issuer *issuer, struct token *token, enum token_kind kind,
 	if (token->expires > TOKEN_TIME_MAX)
 		token->expires = 0;
 	arc4random_buf(token->nonce, sizeof(token->nonce));
-	return horizon_reach(issuer, key->id, token->expires);
+	return issue_reach(issuer, key->id, token->expires);
 }
 
 int

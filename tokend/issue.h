@@ -66,6 +66,12 @@ permanent_token(const struct keyring *ring, const struct permanent *permanent,
 int issue_revocation(struct issuer *issuer, enum mark_scope scope,
     struct bytes remote, struct bytes local, uint64_t now, uint64_t *before);
 
+/*
+ * Moves the key's horizon behind a token's expiry (0: never), if it is not
+ * there yet. Returns 0, or -1 when the store fails.
+ */
+int issue_reach(struct issuer *issuer, uint16_t key_id, uint64_t expires);
+
 /* When the last token under the key expires: 0 never, 1 there is none. */
 uint64_t issue_horizon(const struct issuer *issuer, uint16_t key_id);
 

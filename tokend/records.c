@@ -268,3 +268,123 @@ time_decode(uint64_t *time, struct bytes value)
 		return -1;
 	return 0;
 }
+
+int
+record_key_login(struct record_key *key, struct bytes login)
+{
+	record_key_single(key, RECORD_REMEMBER);
+	return key_add(key, login);
+}
+
+void
+record_key_owner(struct record_key *key, const uint8_t *id)
+{
+	record_key_single(key, RECORD_OWNER);
+	memcpy(key->data + 1, id, REMEMBER_ID);
+	key->length += REMEMBER_ID;
+}
+
+static void
+add_remembered(struct record_value *value, const struct remembered *token)
+{
+	size_t length = strlen(token->address);
+
+	add(value, token->id, REMEMBER_ID);
+	add(value, token->family, REMEMBER_ID);
+	add(value, token->parent, REMEMBER_ID);
+	add_number(value, token->key_id, 2);
+	add_number(value, token->type, 1);
+	add_number(value, token->pinned, 1);
+	add_number(value, token->mechanism, 1);
+	add_number(value, token->bound, 1);
+	add(value, token->binding, REMEMBER_BINDING);
+	add_number(value, token->created, TIME_OCTETS);
+	add_number(value, token->started, TIME_OCTETS);
+	add_number(value, token->used, TIME_OCTETS);
+	add_number(value, token->replaced, TIME_OCTETS);
+	add_number(value, token->expires, TIME_OCTETS);
+	add_number(value, length, 1);
+	add(value, token->address, length);
+}
+
+void
+remembered_encode(
+    const struct remembered_list *list, struct record_value *value)
+{
+	size_t i;
+
+	start(value);
+	add_number(value, list->count, 1);
+	for (i = 0; i < list->count; i++)
+		add_remembered(value, &list->tokens[i]);
+}
+
+static int
+take_small(struct bytes *rest, uint8_t *number)
+{
+	return take(rest, number, 1);
+}
+
+static int
+take_remembered(struct bytes *rest, struct remembered *token)
+{
+	uint64_t key_id;
+	uint8_t length;
+
+	memset(token, 0, sizeof(*token));
+	if (take(rest, token->id, REMEMBER_ID) == -1 ||
+	    take(rest, token->family, REMEMBER_ID) == -1 ||
+	    take(rest, token->parent, REMEMBER_ID) == -1 ||
+	    take_number(rest, &key_id, 2) == -1 ||
+	    take_small(rest, &token->type) == -1 ||
+	    take_small(rest, &token->pinned) == -1 ||
+	    take_small(rest, &token->mechanism) == -1 ||
+	    take_small(rest, &token->bound) == -1 ||
+	    take(rest, token->binding, REMEMBER_BINDING) == -1 ||
+	    take_number(rest, &token->created, TIME_OCTETS) == -1 ||
+	    take_number(rest, &token->started, TIME_OCTETS) == -1 ||
+	    take_number(rest, &token->used, TIME_OCTETS) == -1 ||
+	    take_number(rest, &token->replaced, TIME_OCTETS) == -1 ||
+	    take_number(rest, &token->expires, TIME_OCTETS) == -1 ||
+	    take_small(rest, &length) == -1 ||
+	    length >= sizeof(token->address) ||
+	    take(rest, token->address, length) == -1)
+		return -1;
+	token->key_id = (uint16_t)key_id;
+	return 0;
+}
+
+int
+remembered_decode(struct remembered_list *list, struct bytes value)
+{
+	uint8_t count;
+	size_t i;
+
+	if (take_version(&value) == -1 || take_small(&value, &count) == -1 ||
+	    count > REMEMBER_LIVE)
+		return -1;
+	for (i = 0; i < count; i++)
+		if (take_remembered(&value, &list->tokens[i]) == -1)
+			return -1;
+	list->count = count;
+	return value.length == 0 ? 0 : -1;
+}
+
+int
+owner_encode(struct bytes login, struct record_value *value)
+{
+	start(value);
+	if (login.length > sizeof(value->data) - value->length)
+		return -1;
+	add(value, login.data, login.length);
+	return 0;
+}
+
+int
+owner_decode(struct bytes value, struct bytes *login)
+{
+	if (take_version(&value) == -1 || value.length == 0)
+		return -1;
+	*login = value;
+	return 0;
+}

@@ -8,6 +8,8 @@
  *	m SCOPE ADDRESSES	tokens issued until then are revoked
  *	h LOCAL 00 REMOTE	a token that another server issued to LOCAL
  *	o NONCE			a permanent token that was renewed
+ *	r LOGIN			a user's tokens of REMEMBERME, to compute again
+ *	i ID			whose one of those is
  *	k ID			no token under this key lives longer
  *	c			no token was issued later
  *	s			the first start was completed
@@ -24,6 +26,8 @@
 #define RECORD_PERMANENT 'p'
 #define RECORD_MARK 'm'
 #define RECORD_HELD 'h'
+#define RECORD_REMEMBER 'r'
+#define RECORD_OWNER 'i'
 #define RECORD_HORIZON 'k'
 #define RECORD_RENEWED 'o'
 #define RECORD_CLOCK 'c'
@@ -98,6 +102,44 @@ struct held {
 };
 int held_encode(const struct held *held, struct record_value *value);
 int held_decode(struct held *held, struct bytes value);
+
+/* Tokens of REMEMBERME: all of a user's in one record. remember.h */
+#define REMEMBER_ID 9 /* octets */
+#define REMEMBER_LIVE 32 /* of a user */
+#define REMEMBER_BINDING 8
+
+struct remembered {
+	uint8_t id[REMEMBER_ID];
+	uint8_t family[REMEMBER_ID]; /* the first of those it came from */
+	uint8_t parent[REMEMBER_ID]; /* what it replaced; or zeros */
+	uint16_t key_id;
+	uint8_t type; /* enum remember_type */
+	uint8_t pinned; /* enum remember_mechanism; 0: to none */
+	uint8_t mechanism; /* that it was last used by; 0: never used */
+	uint8_t bound; /* to the user's secret */
+	uint8_t binding[REMEMBER_BINDING];
+	uint64_t created;
+	uint64_t started; /* the family: its first login */
+	uint64_t used; /* or created */
+	uint64_t replaced; /* 0: not */
+	uint64_t expires; /* of a JWT; 0: it has no such claim */
+	char address[46]; /* that it was last used from */
+};
+
+struct remembered_list {
+	size_t count;
+	struct remembered tokens[REMEMBER_LIVE];
+};
+
+/* Keys. The first returns -1 when the login is too long or has a NUL. */
+int record_key_login(struct record_key *key, struct bytes login);
+void record_key_owner(struct record_key *key, const uint8_t *id);
+void remembered_encode(
+    const struct remembered_list *list, struct record_value *value);
+int remembered_decode(struct remembered_list *list, struct bytes value);
+/* The login: -1 when it does not fit. */
+int owner_encode(struct bytes login, struct record_value *value);
+int owner_decode(struct bytes value, struct bytes *login);
 
 /* Horizon and clock: one time. */
 void time_encode(uint64_t time, struct record_value *value);

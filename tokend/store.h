@@ -19,7 +19,7 @@
 #include "tokend/problem.h"
 
 #define STORE_KEY_MAX 700
-#define STORE_VALUE_MAX 1024
+#define STORE_VALUE_MAX 4096
 /* A checkpoint is due when so much was logged: what recovery reads at most. */
 #define STORE_LOG_MAX (64ULL * 1024 * 1024)
 
