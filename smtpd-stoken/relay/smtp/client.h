@@ -57,7 +57,7 @@ struct client_settings {
 /*
  * What a connection wants done, and what it tells. All is valid until the
  * call returns. From within an action any client_...() may be called but
- * client_free(); from within write and write_secret none.
+ * client_free(); from within write, write_secret and a message's read none.
  */
 struct client_actions {
 	/*
@@ -138,7 +138,11 @@ struct client_message {
 	const char *head;
 	size_t head_length; /* octets */
 	uint64_t size; /* octets that read gives */
-	int exact; /* they go out as they are (BINARYMIME); else LF is CRLF */
+	/*
+	 * BINARYMIME: what stands behind the first empty line goes out as it
+	 * is. All else: LF becomes CR LF, and so does a CR.
+	 */
+	int exact;
 	int hold; /* the last octets wait for client_release() */
 	/*
 	 * Fills buffer with exactly size octets from offset; returns 0, or

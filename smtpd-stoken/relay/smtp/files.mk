@@ -1,2 +1,11 @@
 CLIENT_OBJS = \
-	smtpd-stoken/relay/smtp/client.o
+	smtpd-stoken/relay/smtp/body.o \
+	smtpd-stoken/relay/smtp/client.o \
+	smtpd-stoken/relay/smtp/envelope.o \
+	smtpd-stoken/relay/smtp/extension.o \
+	smtpd-stoken/relay/smtp/greeting.o \
+	smtpd-stoken/relay/smtp/login.o \
+	smtpd-stoken/relay/smtp/output.o \
+	smtpd-stoken/relay/smtp/reply.o \
+	smtpd-stoken/relay/smtp/scram.o \
+	smtpd-stoken/relay/smtp/transfer.o
