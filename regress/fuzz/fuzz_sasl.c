@@ -3,7 +3,7 @@
  * What a client may send behind AUTH. The first octet picks the mechanism and
  * what was offered; responses follow, each ended by 0xff. An 0x1f in one
  * stands for the nonce of the server's last challenge, which nobody guesses.
- * sources: tokend/auth/mechanism.c tokend/auth/mechanism_plain.c tokend/auth/mechanism_login.c tokend/auth/mechanism_scram.c tokend/auth/scram_text.c tokend/auth/exchange.c tokend/auth/saslprep.c tokend/auth/users.c tokend/auth/extra.c tokend/auth/source.c tokend/auth/name_map.c tokend/auth/login.c tokend/auth/scheme.c tokend/auth/scram_key.c lib/address.c lib/base64.c lib/settings.c imsg/messages.c
+ * sources: tokend/auth/mechanism.c tokend/auth/mechanism_plain.c tokend/auth/mechanism_login.c tokend/auth/mechanism_scram.c tokend/auth/scram_text.c tokend/auth/exchange.c tokend/auth/saslprep.c tokend/auth/users.c tokend/auth/rights.c tokend/auth/source.c tokend/auth/name_map.c tokend/auth/login.c tokend/auth/scheme.c tokend/auth/scram_key.c lib/address.c lib/base64.c lib/settings.c imsg/messages.c
  * libs: -lidn2 -lcrypto -lcrypt
  */
 #include <stdint.h>

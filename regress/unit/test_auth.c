@@ -58,7 +58,15 @@ static struct {
 	size_t secret;
 	uint8_t no_submit;
 	uint32_t messages_per_hour, recipients_per_hour;
+	uint8_t digest[32];
+	size_t digest_length;
 } result;
+static struct {
+	uint8_t state, no_submit;
+	uint32_t messages_per_hour;
+	uint8_t digest[32];
+	size_t digest_length;
+} user;
 static uint8_t lookup, own;
 static char mailboxes[1024], outside[1024], owned[321];
 
@@ -93,6 +101,9 @@ on_result(struct channel *c, const union message *m, int fd)
 	result.reason = r->reason;
 	result.secret = r->secret.length;
 	result.no_submit = r->no_submit;
+	result.digest_length = r->digest.length;
+	if (r->digest.length > 0)
+		memcpy(result.digest, r->digest.data, r->digest.length);
 	result.messages_per_hour = r->messages_per_hour;
 	result.recipients_per_hour = r->recipients_per_hour;
 	(void)bytes_copy(
@@ -137,11 +148,27 @@ on_owner(struct channel *c, const union message *m, int fd)
 	(void)bytes_copy(owned, sizeof(owned), m->owner_result.address);
 }
 
+static void
+on_user(struct channel *c, const union message *m, int fd)
+{
+	const struct msg_user_state *u = &m->user_state;
+
+	(void)c;
+	(void)fd;
+	results++;
+	user.state = u->state;
+	user.no_submit = u->no_submit;
+	user.messages_per_hour = u->messages_per_hour;
+	user.digest_length = u->digest.length;
+	if (u->digest.length > 0)
+		memcpy(user.digest, u->digest.data, u->digest.length);
+}
+
 static const struct channel_handler parent_handlers[] = {
     {MSG_SETUP_READY, on_ready}, {MSG_COMPLAINT, on_complaint}, {0, NULL}};
 static const struct channel_handler tokend_handlers[] = {
     {MSG_PASSWORD_RESULT, on_result}, {MSG_ADDRESS_RESULT, on_address},
-    {MSG_OWNER_RESULT, on_owner}, {0, NULL}};
+    {MSG_OWNER_RESULT, on_owner}, {MSG_USER_STATE, on_user}, {0, NULL}};
 
 static void
 on_gone(struct channel *c, enum channel_end end, const char *why)
@@ -386,6 +413,42 @@ says_what_a_user_may_not(void **state)
 }
 
 static void
+ask_user(const char *login)
+{
+	union message m;
+
+	memset(&m, 0, sizeof(m));
+	m.user_look.login = bytes_text(login);
+	send_on(tokend, MSG_USER_LOOK, &m, -1);
+	wait_result();
+}
+
+static void
+says_who_a_user_is_now(void **state)
+{
+	uint8_t digest[32];
+
+	(void)state;
+	ask_user("dora@a.example");
+	assert_int_equal(user.state, USER_THERE);
+	assert_int_equal(user.no_submit, 1);
+	assert_int_equal(user.messages_per_hour, 3);
+	assert_int_equal(user.digest_length, 32);
+	/* The same that a login by password tells. */
+	plain(2, LITERAL("\0dora\0secret"));
+	assert_int_equal(result.digest_length, 32);
+	assert_memory_equal(result.digest, user.digest, 32);
+	memcpy(digest, user.digest, 32);
+	ask_user("alice@a.example");
+	assert_memory_not_equal(digest, user.digest, 32);
+	ask_user("erin@a.example");
+	assert_int_equal(user.state, USER_UNKNOWN);
+	assert_int_equal(user.digest_length, 0);
+	ask_user("no address");
+	assert_int_equal(user.state, USER_UNKNOWN);
+}
+
+static void
 knows_what_is_switched_on(void **state)
 {
 	(void)state;
@@ -603,6 +666,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(checks_passwords),
 	    TEST(says_what_a_user_may_not),
+	    TEST(says_who_a_user_is_now),
 	    TEST(knows_what_is_switched_on),
 	    TEST(keeps_the_steps_of_sessions_apart),
 	    TEST(a_hasty_client_gets_one_answer),

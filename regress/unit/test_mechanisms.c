@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * objects: tokend/auth/mechanism.o tokend/auth/mechanism_plain.o tokend/auth/mechanism_login.o tokend/auth/mechanism_scram.o tokend/auth/scram_text.o tokend/auth/exchange.o tokend/auth/saslprep.o tokend/auth/users.o tokend/auth/extra.o tokend/auth/source.o tokend/auth/name_map.o tokend/auth/login.o tokend/auth/scheme.o tokend/auth/scram_key.o
+ * objects: tokend/auth/mechanism.o tokend/auth/mechanism_plain.o tokend/auth/mechanism_login.o tokend/auth/mechanism_scram.o tokend/auth/scram_text.o tokend/auth/exchange.o tokend/auth/saslprep.o tokend/auth/users.o tokend/auth/rights.o tokend/auth/source.o tokend/auth/name_map.o tokend/auth/login.o tokend/auth/scheme.o tokend/auth/scram_key.o
  * libs: -lidn2 -lcrypto -lcrypt
  */
 #include <openssl/evp.h>

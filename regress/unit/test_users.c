@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * objects: tokend/auth/users.o tokend/auth/extra.o tokend/auth/source.o tokend/auth/name_map.o tokend/auth/login.o tokend/auth/scheme.o tokend/auth/scram_key.o
+ * objects: tokend/auth/users.o tokend/auth/rights.o tokend/auth/source.o tokend/auth/name_map.o tokend/auth/login.o tokend/auth/scheme.o tokend/auth/scram_key.o
  * libs: -lidn2 -lcrypto -lcrypt
  */
 #include <stdarg.h>
@@ -81,20 +81,20 @@ reads_the_extra_fields(void **state)
 	assert_string_equal(faults, "");
 	assert_non_null(users);
 	user = users_find(users, "alice@a.example");
-	assert_true(user->no_submit && user->no_receive);
-	assert_int_equal(user->messages_per_hour, 20);
-	assert_int_equal(user->recipients_per_hour, 0);
+	assert_true(user->rights.no_submit && user->rights.no_receive);
+	assert_int_equal(user->rights.messages_per_hour, 20);
+	assert_int_equal(user->rights.recipients_per_hour, 0);
 	user = users_find(users, "bob@a.example");
-	assert_false(user->no_submit || user->no_receive);
-	assert_int_equal(user->messages_per_hour, 7);
-	assert_int_equal(user->recipients_per_hour, LIMIT_SITE);
+	assert_false(user->rights.no_submit || user->rights.no_receive);
+	assert_int_equal(user->rights.messages_per_hour, 7);
+	assert_int_equal(user->rights.recipients_per_hour, LIMIT_SITE);
 	user = users_find(users, "carol@a.example"); /* that is the shell */
-	assert_false(user->no_submit);
+	assert_false(user->rights.no_submit);
 	user = users_find(users, "dave@a.example");
-	assert_true(user->no_receive && !user->no_submit);
+	assert_true(user->rights.no_receive && !user->rights.no_submit);
 	user = users_find(users, "erin@a.example");
-	assert_false(user->no_submit || user->no_receive);
-	assert_int_equal(user->messages_per_hour, LIMIT_SITE);
+	assert_false(user->rights.no_submit || user->rights.no_receive);
+	assert_int_equal(user->rights.messages_per_hour, LIMIT_SITE);
 	users_close(users);
 	drop_file(path);
 }
@@ -240,6 +240,28 @@ finds_each_of_many(void **state)
 }
 
 static void
+digests_the_secret(void **state)
+{
+	static const char text[] = "alice:" BLF "::::::submit=no\n"
+				   "bob:" BLF "\n"
+				   "carol:{CRYPT}$2b$04$abcdefghijklmnopqrstuu"
+				   "2r9OfJnfCsdneAXAGHnS4UpFFP8WIrW\n";
+	char *path = new_file(text);
+	struct users *users = users_open(path, &one_domain, &report);
+	uint8_t a[USER_DIGEST_LENGTH], b[USER_DIGEST_LENGTH];
+
+	(void)state;
+	assert_non_null(users);
+	users_digest(users_find(users, "alice@a.example"), a);
+	users_digest(users_find(users, "bob@a.example"), b);
+	assert_memory_equal(a, b, sizeof(a)); /* the salt keeps them apart */
+	users_digest(users_find(users, "carol@a.example"), b);
+	assert_memory_not_equal(a, b, sizeof(a));
+	users_close(users);
+	drop_file(path);
+}
+
+static void
 has_no_usual_user_without_users(void **state)
 {
 	char *path = new_file("# nobody\n");
@@ -279,6 +301,7 @@ main(void)
 		takes_a_changed_file_and_keeps_the_old_for_a_broken_one),
 	    cmocka_unit_test(sees_a_change_that_the_time_does_not_show),
 	    cmocka_unit_test(finds_each_of_many),
+	    cmocka_unit_test(digests_the_secret),
 	    cmocka_unit_test(has_no_usual_user_without_users),
 	    cmocka_unit_test(refuses_octets_that_are_no_text),
 	};

@@ -3,10 +3,8 @@
  * tokend-auth: the users, their secrets and the aliases. Answers tokend, and
  * nobody else.
  */
-#include <errno.h>
 #include <event.h>
 #include <libgen.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -20,31 +18,27 @@
 #include "lib/log.h"
 #include "lib/process.h"
 #include "lib/settings.h"
-#include "tokend/auth/aliases.h"
+#include "tokend/auth/backend.h"
 #include "tokend/auth/exchanges.h"
-#include "tokend/auth/hasher.h"
-#include "tokend/auth/login.h"
-#include "tokend/auth/route.h"
+#include "tokend/auth/lookups.h"
 #include "tokend/auth/site.h"
-#include "tokend/auth/users.h"
 
-#define WORKERS 2 /* unless `prefork auth` says otherwise */
 #define EXPIRE_SECONDS 30 /* how often old exchanges are looked for */
 
 static struct site site;
+static const struct backend *backend;
 static const struct text_list *mechanisms; /* those switched on */
 static struct event expire_event;
 
 static void on_step(struct channel *, const union message *, int);
 static void on_abort(struct channel *, const union message *, int);
-static void on_lookup(struct channel *, const union message *, int);
-static void on_owner(struct channel *, const union message *, int);
 
 static const struct channel_handler tokend_handlers[] = {
     {MSG_PASSWORD_STEP, on_step},
     {MSG_PASSWORD_ABORT, on_abort},
     {MSG_ADDRESS_LOOKUP, on_lookup},
     {MSG_OWNER_CHECK, on_owner},
+    {MSG_USER_LOOK, on_user_look},
     {0, NULL},
 };
 
@@ -58,33 +52,13 @@ now(void)
 	return t.tv_sec;
 }
 
-static void
-log_fault(void *context, const char *path, size_t line, const char *what)
-{
-	(void)context;
-	if (line > 0)
-		log_warnx("%s:%zu: %s", path, line, what);
-	else
-		log_warnx("%s: %s", path, what);
-}
-
-static const struct source_report to_log = {log_fault, NULL};
-
-/* A changed file counts from the next question on. */
-static void
-refresh(void)
-{
-	users_refresh(site.users, &to_log);
-	aliases_refresh(site.aliases, &to_log);
-}
-
 /* What a step's result is called in a PASSWORD_RESULT. */
 static const enum auth_outcome outcomes[] = {
     [STEP_CHALLENGE] = AUTH_CHALLENGE,
     [STEP_OK] = AUTH_OK,
-    [STEP_CHECK] = AUTH_TEMPORARY, /* the queue of checks is full */
     [STEP_FAILED] = AUTH_FAILED,
     [STEP_MALFORMED] = AUTH_MALFORMED,
+    [STEP_TEMPORARY] = AUTH_TEMPORARY,
 };
 
 static void
@@ -113,31 +87,19 @@ refuse(uint64_t session, enum auth_outcome outcome, enum auth_reason reason)
 static void
 drop(uint64_t session)
 {
-	hasher_forget(session);
+	backend->forget(session);
 	exchanges_drop(session);
 }
 
-/* What the users file says of a user beside the secret. */
-static void
-add_rights(struct msg_password_result *result, const char *login)
-{
-	const struct user *user = users_find(site.users, login);
-
-	if (user == NULL)
-		return;
-	result->no_submit = user->no_submit;
-	result->messages_per_hour = user->messages_per_hour;
-	result->recipients_per_hour = user->recipients_per_hour;
-}
-
 /* Tells tokend; an exchange that is over is wiped. */
-static void
-tell(uint64_t session, struct exchange *exchange, enum step_result step)
+void
+backend_told(uint64_t session, struct exchange *exchange, enum step_result step)
 {
+	const struct user_facts *facts = &exchange->facts;
 	struct msg_password_result result = {.outcome = (uint8_t)outcomes[step],
 	    .reason = (uint8_t)exchange->reason,
-	    .messages_per_hour = LIMIT_SITE,
-	    .recipients_per_hour = LIMIT_SITE,
+	    .messages_per_hour = facts->rights.messages_per_hour,
+	    .recipients_per_hour = facts->rights.recipients_per_hour,
 	    .tried = bytes_of(exchange->tried, exchange->tried_length)};
 
 	if (step == STEP_CHALLENGE)
@@ -145,7 +107,8 @@ tell(uint64_t session, struct exchange *exchange, enum step_result step)
 		    bytes_of(exchange->challenge, exchange->challenge_length);
 	if (step == STEP_OK) {
 		result.login = bytes_text(exchange->login);
-		add_rights(&result, exchange->login);
+		result.no_submit = facts->rights.no_submit;
+		result.digest = bytes_of(facts->digest, facts->digest_length);
 	}
 	if (step == STEP_FAILED)
 		result.secret =
@@ -155,27 +118,14 @@ tell(uint64_t session, struct exchange *exchange, enum step_result step)
 		drop(session);
 }
 
-/* A worker's answer. */
-static void
-checked(uint64_t session, bool matches)
+void
+backend_offers(struct bytes names)
 {
-	struct exchange *exchange = exchanges_find(session);
+	struct channel *tokend = process_peer(ROLE_TOKEND, 0);
+	union message m = {.mechanisms_changed = {.mechanisms = names}};
 
-	if (exchange != NULL)
-		tell(session, exchange, exchange_checked(exchange, matches));
-}
-
-static void
-step(uint64_t session, struct exchange *exchange, const struct bytes *response)
-{
-	enum step_result result = exchange_step(exchange, response);
-
-	if (result == STEP_CHECK) {
-		if (hasher_ask(session, &exchange->state.check) == 0)
-			return;
-		exchange->reason = AUTH_REASON_OVERLOAD;
-	}
-	tell(session, exchange, result);
+	if (tokend != NULL)
+		(void)channel_send(tokend, MSG_MECHANISMS_CHANGED, &m, -1);
 }
 
 /* A mechanism that is there, switched on, and possible in this session. */
@@ -185,7 +135,7 @@ usable_mechanism(const struct msg_password_step *m)
 	const struct mechanism *mechanism = mechanism_find(m->mechanism);
 	size_t i;
 
-	if (mechanism == NULL ||
+	if (mechanism == NULL || !backend->has(mechanism) ||
 	    (mechanism->plus && m->exporter.length == 0 &&
 		m->endpoint.length == 0))
 		return NULL;
@@ -197,6 +147,18 @@ usable_mechanism(const struct msg_password_step *m)
 }
 
 static void
+take_client(struct client_facts *client, const struct msg_password_step *m)
+{
+	if (bytes_copy(client->address, sizeof(client->address), m->address) ==
+	    -1)
+		client->address[0] = '\0';
+	if (bytes_copy(client->name, sizeof(client->name), m->name) == -1)
+		client->name[0] = '\0';
+	client->port = m->port;
+	client->listener = m->listener;
+}
+
+static void
 on_step(struct channel *c, const union message *message, int fd)
 {
 	const struct msg_password_step *m = &message->password_step;
@@ -205,13 +167,13 @@ on_step(struct channel *c, const union message *message, int fd)
 
 	(void)c;
 	(void)fd;
-	refresh();
+	site_refresh(&site);
 	if (!m->first) {
 		/* A restarted tokend-auth has forgotten it. */
 		if ((exchange = exchanges_find(m->session)) == NULL)
 			refuse(m->session, AUTH_TEMPORARY, AUTH_REASON_NONE);
 		else
-			step(m->session, exchange, &m->response);
+			backend->step(m->session, exchange, &m->response);
 		return;
 	}
 	drop(m->session);
@@ -225,7 +187,9 @@ on_step(struct channel *c, const union message *message, int fd)
 	}
 	exchange_begin(exchange, &site, mechanism, m->plus_offered, m->exporter,
 	    m->endpoint);
-	step(m->session, exchange, m->has_response ? &m->response : NULL);
+	take_client(&exchange->client, m);
+	backend->step(
+	    m->session, exchange, m->has_response ? &m->response : NULL);
 }
 
 static void
@@ -237,91 +201,6 @@ on_abort(struct channel *c, const union message *m, int fd)
 }
 
 static void
-on_lookup(struct channel *c, const union message *m, int fd)
-{
-	static struct targets targets;
-	static uint8_t here[16384], there[16384];
-	union message answer = {
-	    .address_result = {.request = m->address_lookup.request}};
-	struct list_writer mailboxes, outside;
-	char address[ADDRESS_SIZE];
-	enum address_lookup lookup = LOOKUP_UNKNOWN;
-
-	(void)fd;
-	refresh();
-	list_init(&mailboxes, here, sizeof(here));
-	list_init(&outside, there, sizeof(there));
-	targets.count = 0;
-	if (address_canonical_text((const char *)m->address_lookup.address.data,
-		m->address_lookup.address.length, address) == 0)
-		lookup = route_resolve(&site, address, &targets);
-	if ((lookup == LOOKUP_MAILBOXES || lookup == LOOKUP_OUTSIDE) &&
-	    route_split(&site, &targets, &mailboxes, &outside) == -1)
-		lookup = LOOKUP_TEMPORARY;
-	if (lookup == LOOKUP_TEMPORARY) {
-		log_warnx("alias %s: a circle, or too many targets", address);
-		mailboxes.length = outside.length = 0;
-	}
-	answer.address_result.lookup = (uint8_t)lookup;
-	answer.address_result.mailboxes = list_bytes(&mailboxes);
-	answer.address_result.outside = list_bytes(&outside);
-	(void)channel_send(c, MSG_ADDRESS_RESULT, &answer, -1);
-}
-
-static void
-on_owner(struct channel *c, const union message *m, int fd)
-{
-	const struct msg_owner_check *check = &m->owner_check;
-	union message answer = {.owner_result = {.request = check->request}};
-	char login[ADDRESS_SIZE], address[ADDRESS_SIZE];
-
-	(void)fd;
-	refresh();
-	if (address_canonical_text((const char *)check->login.data,
-		check->login.length, login) == 0 &&
-	    users_find(site.users, login) != NULL) {
-		if (check->address.length == 0)
-			(void)strlcpy(address, login, sizeof(address));
-		else if (address_canonical_text(
-			     (const char *)check->address.data,
-			     check->address.length, address) == -1)
-			address[0] = '\0';
-		answer.owner_result.own =
-		    address[0] != '\0' && route_own(&site, login, address);
-		answer.owner_result.address = bytes_text(address);
-	}
-	(void)channel_send(c, MSG_OWNER_RESULT, &answer, -1);
-}
-
-/* The first fault goes to the parent, all go to the log. */
-struct problem {
-	char *text;
-	size_t size;
-};
-
-static void
-take_fault(void *context, const char *path, size_t line, const char *what)
-{
-	const struct problem *problem = context;
-
-	log_fault(NULL, path, line, what);
-	if (problem->text[0] != '\0')
-		return;
-	if (line > 0)
-		(void)snprintf(problem->text, problem->size, "%s:%zu: %s", path,
-		    line, what);
-	else
-		(void)snprintf(
-		    problem->text, problem->size, "%s: %s", path, what);
-}
-
-static void
-worker_died(void)
-{
-	fatalx("a hash worker died; starting afresh");
-}
-
-static void
 expire(int fd, short what, void *context)
 {
 	struct timeval again = {EXPIRE_SECONDS, 0};
@@ -329,24 +208,21 @@ expire(int fd, short what, void *context)
 	(void)fd;
 	(void)what;
 	(void)context;
-	(void)exchanges_expire(now(), hasher_forget);
+	(void)exchanges_expire(now(), backend->forget);
+	lookups_expire(now());
 	(void)evtimer_add(&expire_event, &again);
 }
 
-/* Before any secret is read: the workers are forked from this process. */
+/* Before any secret is read: processes may be forked from this one. */
 static int
 first_start(const struct settings *settings, char *problem, size_t size)
 {
-	unsigned int count = settings->hash_workers == 0
-	    ? WORKERS
-	    : (unsigned int)settings->hash_workers;
-
-	if (hasher_start(count, checked, worker_died) == -1) {
-		(void)snprintf(problem, size, "cannot start hash workers: %s",
-		    strerror(errno));
-		return -1;
-	}
 	arc4random_buf(site.fake_key, sizeof(site.fake_key));
+	site.domains = &settings->domains;
+	backend = backend_choose(settings);
+	if (backend->start(settings, &site, problem, size) == -1)
+		return -1;
+	lookups_start(&site, backend);
 	evtimer_set(&expire_event, expire, NULL);
 	expire(-1, 0, NULL);
 	return 0;
@@ -355,28 +231,10 @@ first_start(const struct settings *settings, char *problem, size_t size)
 static int
 commit(const struct settings *settings, int first, char *problem, size_t size)
 {
-	struct problem where = {problem, size};
-	struct source_report report = {take_fault, &where};
-	struct users *users;
-	struct aliases *aliases;
-
-	if (first && first_start(settings, problem, size) == -1)
+	if ((first && first_start(settings, problem, size) == -1) ||
+	    site_take(&site, settings, problem, size) == -1)
 		return -1;
-	users = users_open(settings->users_file, &settings->domains, &report);
-	aliases =
-	    aliases_open(settings->aliases_file, &settings->domains, &report);
-	if (users == NULL || aliases == NULL) {
-		users_close(users);
-		aliases_close(aliases);
-		return -1;
-	}
-	users_close(site.users);
-	aliases_close(site.aliases);
-	site.users = users;
-	site.aliases = aliases;
-	site.domains = &settings->domains;
 	mechanisms = &settings->mechanisms;
-	log_debug("%zu users", users_count(users));
 	return 0;
 }
 
@@ -412,26 +270,18 @@ static void
 peer_gone(struct channel *c)
 {
 	(void)c;
-	hasher_forget_all();
+	backend->forget_all();
 	exchanges_clear();
-}
-
-static void
-wipe(void)
-{
-	exchanges_clear();
-	users_close(site.users);
-	aliases_close(site.aliases);
-	site.users = NULL;
-	site.aliases = NULL;
+	lookups_clear();
 }
 
 static void
 end(uint32_t seconds)
 {
 	(void)seconds;
-	hasher_stop();
-	wipe();
+	backend->stop();
+	exchanges_clear();
+	site_close(&site);
 	process_exit();
 }
 

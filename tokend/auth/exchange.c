@@ -30,6 +30,7 @@ exchange_begin(struct exchange *exchange, const struct site *site,
     struct bytes endpoint)
 {
 	memset(exchange, 0, sizeof(*exchange));
+	facts_init(&exchange->facts);
 	exchange->mechanism = mechanism;
 	exchange->site = site;
 	exchange->plus_offered = plus_offered;
@@ -110,18 +111,25 @@ exchange_authzid(const struct exchange *exchange, struct bytes authzid)
 		strcmp(canonical, exchange->login) == 0);
 }
 
-/* A repeat of a wrong password is known by its digest (DESIGN section 11). */
-static int
-make_digest(struct exchange *exchange, const char *password, size_t length)
+/* DESIGN section 11: repeats of the same wrong secret count once. */
+int
+exchange_digest(struct exchange *exchange, struct bytes secret)
 {
-	uint8_t text[ADDRESS_SIZE + PASSWORD_MAX];
+	uint8_t text[ADDRESS_SIZE + EXCHANGE_SECRET_MAX], *end = text;
 	size_t login = strlen(exchange->login);
 	int result;
 
-	memcpy(text, exchange->login, login + 1);
-	memcpy(text + login + 1, password, length);
+	if (secret.length > EXCHANGE_SECRET_MAX - sizeof(exchange->digest))
+		return -1;
+	memcpy(end, exchange->login, login + 1);
+	end += login + 1;
+	memcpy(end, exchange->digest, exchange->digest_length);
+	end += exchange->digest_length;
+	if (secret.length > 0)
+		memcpy(end, secret.data, secret.length);
+	end += secret.length;
 	result = scram_hmac(exchange->digest, exchange->site->fake_key,
-	    sizeof(exchange->site->fake_key), text, login + 1 + length);
+	    sizeof(exchange->site->fake_key), text, (size_t)(end - text));
 	explicit_bzero(text, sizeof(text));
 	exchange->digest_length = result == 0 ? sizeof(exchange->digest) : 0;
 	return result;
@@ -138,7 +146,8 @@ exchange_password(struct exchange *exchange, struct bytes password)
 	length = saslprep(check->password, sizeof(check->password),
 	    (const char *)password.data, password.length);
 	if (length <= 0 ||
-	    make_digest(exchange, check->password, (size_t)length) == -1)
+	    exchange_digest(
+		exchange, bytes_of(check->password, (size_t)length)) == -1)
 		return exchange_fail(exchange, AUTH_REASON_BAD_SECRET);
 	user = users_find(exchange->site->users, exchange->login);
 	check->known = user != NULL;

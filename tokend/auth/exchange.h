@@ -8,6 +8,7 @@
 
 #include "imsg/messages.h"
 #include "lib/address.h"
+#include "tokend/auth/facts.h"
 #include "tokend/auth/scheme.h"
 #include "tokend/auth/scram_key.h"
 
@@ -20,7 +21,8 @@ enum step_result {
 	STEP_OK, /* exchange->login is logged in */
 	STEP_CHECK, /* exchange->password is to be checked: slow */
 	STEP_FAILED,
-	STEP_MALFORMED
+	STEP_MALFORMED,
+	STEP_TEMPORARY /* nobody can tell now */
 };
 
 /* A SASL mechanism. One row in mechanisms[] of mechanism.c, one file. */
@@ -38,6 +40,7 @@ const struct mechanism *mechanism_find(struct bytes name);
 #define EXCHANGE_NAME_MAX 320 /* octets of a name that is looked at */
 #define EXCHANGE_CHALLENGE_MAX 512
 #define EXCHANGE_BINDING_MAX 64 /* octets of channel binding data */
+#define EXCHANGE_SECRET_MAX 9216 /* octets that a digest is made over */
 #define SCRAM_HEADER_MAX 512 /* octets of a gs2-header */
 #define SCRAM_BARE_MAX 1024 /* octets of a client-first-message-bare */
 
@@ -63,10 +66,25 @@ struct scram_state {
 	const uint8_t *binding;
 };
 
+/* Where an exchange with Dovecot stands. */
+struct dovecot_state {
+	uint32_t id; /* Dovecot's name for it; 0: there is none */
+	bool waiting; /* for Dovecot's answer */
+};
+
+/* Who is at the other end, for another server's log and its limits. */
+struct client_facts {
+	char address[64];
+	char name[17]; /* of the session */
+	uint16_t port;
+	uint16_t listener;
+};
+
 /* One AUTH of one client, from its first step to its end. */
 struct exchange {
 	const struct mechanism *mechanism;
 	const struct site *site;
+	struct client_facts client;
 	unsigned int step; /* 0 is the first */
 	bool checking; /* a password waits for its check */
 	/* The client was offered a mechanism with channel binding (B8). */
@@ -79,6 +97,7 @@ struct exchange {
 	size_t challenge_length;
 	char challenge[EXCHANGE_CHALLENGE_MAX];
 	char login[ADDRESS_SIZE]; /* canonical */
+	struct user_facts facts; /* of the login, with STEP_OK */
 	/* For the log: the name as the client wrote it, and the reason. */
 	enum auth_reason reason;
 	size_t tried_length;
@@ -89,6 +108,7 @@ struct exchange {
 	union {
 		struct password_check check;
 		struct scram_state scram;
+		struct dovecot_state dovecot;
 	} state;
 };
 
@@ -125,6 +145,12 @@ void exchange_name(struct exchange *exchange, struct bytes name);
 
 /* May the user of exchange->login act as this authzid (empty or the same)? */
 bool exchange_authzid(const struct exchange *exchange, struct bytes authzid);
+
+/*
+ * Makes the digest by which a repeat of the same wrong secret is known: over
+ * the one before, if any, and `secret`. Returns 0 or -1.
+ */
+int exchange_digest(struct exchange *exchange, struct bytes secret);
 
 /* A password for the user of exchange->login, known or not: STEP_CHECK. */
 enum step_result

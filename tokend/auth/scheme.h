@@ -10,6 +10,7 @@
  * One row a scheme.
  */
 
+#define SCHEME_NAME_MAX 15 /* octets of the longest name */
 #define SCHEME_TEXT_MAX 511 /* octets of the text after {NAME} */
 #define PASSWORD_MAX 511 /* octets; crypt(3) knows no longer ones */
 

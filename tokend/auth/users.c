@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "imsg/verdicts.h"
-#include "tokend/auth/extra.h"
+#include <openssl/sha.h>
+
 #include "tokend/auth/login.h"
 #include "tokend/auth/name_map.h"
 #include "tokend/auth/users.h"
@@ -58,8 +58,8 @@ table_add(struct table *table)
 		table->users = wider;
 		table->room = room;
 	}
-	table->users[table->count] = (struct user) {
-	    .messages_per_hour = LIMIT_SITE, .recipients_per_hour = LIMIT_SITE};
+	memset(&table->users[table->count], 0, sizeof(struct user));
+	rights_init(&table->users[table->count].rights);
 	return &table->users[table->count];
 }
 
@@ -75,7 +75,7 @@ parse_extra(struct user *user, char *rest, const struct source_place *at)
 	for (colon = 1; rest != NULL && colon < EXTRA_COLON; colon++)
 		if ((rest = strchr(rest, ':')) != NULL)
 			rest++;
-	return rest == NULL ? 0 : extra_parse(user, rest, at);
+	return rest == NULL ? 0 : rights_parse(&user->rights, rest, at);
 }
 
 /* `secret` is what follows the name's colon: {SCHEME}text[:more]. */
@@ -313,6 +313,19 @@ users_usual(const struct users *users, bool scram)
 	size_t index = users->table->usual[scram];
 
 	return index == NAME_ABSENT ? NULL : &users->table->users[index];
+}
+
+void
+users_digest(const struct user *user, uint8_t out[USER_DIGEST_LENGTH])
+{
+	const char *name = user->scheme->name;
+	uint8_t text[SCHEME_NAME_MAX + 1 + SCHEME_TEXT_MAX];
+	size_t length = strlen(name) + 1;
+
+	memcpy(text, name, length);
+	memcpy(text + length, user->secret, user->secret_length);
+	(void)SHA256(text, length + user->secret_length, out);
+	explicit_bzero(text, sizeof(text));
 }
 
 size_t

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tokend/auth/rights.h"
 #include "tokend/auth/scheme.h"
 #include "tokend/auth/source.h"
 
@@ -26,11 +27,7 @@ struct user {
 	const struct scheme *scheme;
 	const char *secret; /* the text after {SCHEME} */
 	size_t secret_length;
-	/* The extra fields. */
-	bool no_submit; /* submit=no */
-	bool no_receive; /* receive=no */
-	uint32_t messages_per_hour; /* 0: no limit; or LIMIT_SITE */
-	uint32_t recipients_per_hour;
+	struct user_rights rights; /* the extra fields */
 };
 
 struct users;
@@ -58,6 +55,14 @@ const struct user *users_find(const struct users *users, const char *name);
  * `scram`, among those that SCRAM can use. NULL when there is none.
  */
 const struct user *users_usual(const struct users *users, bool scram);
+
+#define USER_DIGEST_LENGTH 32
+
+/*
+ * SHA-256 over what the user's secret is checked against, so that another
+ * secret is seen.
+ */
+void users_digest(const struct user *user, uint8_t out[USER_DIGEST_LENGTH]);
 
 size_t users_count(const struct users *users);
 
