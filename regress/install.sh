@@ -42,7 +42,9 @@ for file in sbin/smtpd-stoken sbin/tokenctl libexec/smtpd-stoken/frontend \
     libexec/smtpd-stoken/tokend-sign libexec/smtpd-stoken/tokend-auth \
     libexec/smtpd-stoken/lmtpd share/man/man8/smtpd-stoken.8 \
     share/man/man5/smtpd-stoken.conf.5 share/man/man7/stoken-imsg.7 \
-    share/smtpd-stoken/smtpd-stoken.conf; do
+    share/smtpd-stoken/smtpd-stoken.conf share/smtpd-stoken/postfix-main.cf \
+    share/smtpd-stoken/postfix-master.cf share/smtpd-stoken/exim.conf \
+    share/smtpd-stoken/opensmtpd.conf share/smtpd-stoken/dovecot.conf; do
 	try "$file" test -s "$base/prefix/$file"
 done
 try "DESTDIR" ordinary make install DESTDIR="$base/dest"

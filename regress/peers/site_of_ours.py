@@ -10,6 +10,8 @@ import jail
 import server
 
 ACCOUNTS = {"_smtpdst": 61001, "_tokend": 61002, "vmail": 61003}
+DELIVER = 'deliver maildir "/var/vmail/%{domain}/%{user}" user vmail'
+REPLACED = ("listen on socket", "deliver", "users")
 
 
 def directives(name, word):
@@ -26,16 +28,14 @@ class Site(server.Server):
     """`where`: a Jail that runs. `lines`: directives in place of those that
     the base has, or on top of them."""
 
-    DELIVER = 'deliver maildir "/var/vmail/%{domain}/%{user}" user vmail'
-
     def __init__(self, where, *lines, **options):
         self.jail = where
-        lines = [self.DELIVER, *lines]
-        super().__init__(replace={
-            word: line for line in lines for word in
-            ("listen on socket", "deliver", "users")
-            if line.startswith(word)}, extra="\n".join(
-                x for x in lines if x.startswith("relay")), **options)
+        if not any(x.startswith("deliver") for x in lines):
+            lines = [DELIVER, *lines]
+        replace = {word: line for line in lines for word in REPLACED
+                   if line.startswith(word)}
+        super().__init__(replace=replace, extra="\n".join(
+            x for x in lines if x not in replace.values()), **options)
         self.mailroot = where.var / "vmail"
         for line in lines:
             if line.startswith("listen on socket"):
