@@ -108,7 +108,9 @@ collect_files(struct message_files *list)
 	TAILQ_FOREACH (message, list, entry) {
 		message->durable = 0;
 		message->result = DELIVERY_OK;
-		if (fstat(message->file.fd, &st) == -1)
+		if (message->broken)
+			fail_all(message, "late header fields", EIO);
+		else if (fstat(message->file.fd, &st) == -1)
 			fail_all(message, "fstat", errno);
 		else if (st.st_size < 0 ||
 		    (uint64_t)st.st_size != message->size)

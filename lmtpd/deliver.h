@@ -41,6 +41,8 @@ struct message_file {
 	uint64_t id; /* the engine's number for it */
 	struct tmpfile file;
 	int trusted; /* needs no tickets */
+	char *flags; /* that it is to have, a text of words; or NULL */
+	int broken; /* message_arrange() has failed */
 	int durable; /* the file is whole and flushed */
 	uint64_t size; /* octets, as the engine says */
 	uint64_t expires; /* of the tickets */
@@ -69,6 +71,15 @@ struct message_file *message_new(int directory);
 int message_add(struct message_file *, const void *mailbox,
     size_t mailbox_length, const void *delivery, size_t delivery_length,
     const void *ticket, size_t ticket_length);
+
+/*
+ * Puts the `length` octets at `from`, the last ones that count, in front of
+ * those at `offset`, into a new file that takes the place of the old one. With
+ * a length of 0 what is behind `from` is cut off. 0, or -1 with errno: EINVAL
+ * for ranges that cannot be; nothing can be delivered then.
+ */
+int message_arrange(struct message_file *, int directory, uint64_t offset,
+    uint64_t from, uint64_t length);
 
 /*
  * How many recipients from `first` are the mailboxes of one recipient of the

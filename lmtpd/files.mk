@@ -1,7 +1,10 @@
 LMTPD_OBJS = \
+	lmtpd/arrange.o \
 	lmtpd/boxes.o \
 	lmtpd/deliver.o \
+	lmtpd/flags.o \
 	lmtpd/flush.o \
+	lmtpd/keywords.o \
 	lmtpd/lmtpd.o \
 	lmtpd/look.o \
 	lmtpd/maildir.o \

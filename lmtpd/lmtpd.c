@@ -152,6 +152,43 @@ on_recipient(struct channel *c, const union message *m, int fd)
 }
 
 static void
+on_flags(struct channel *c, const union message *m, int fd)
+{
+	const struct bytes *flags = &m->file_flags.flags;
+	struct message_file *message = find(c, m->file_flags.file);
+
+	(void)fd;
+	if (message == NULL || message->waits || message->flags != NULL ||
+	    flags->length == 0 ||
+	    memchr(flags->data, '\0', flags->length) != NULL)
+		process_complain(c, "FILE_FLAGS that cannot be");
+	else if ((message->flags = strndup(
+		      (const char *)flags->data, flags->length)) == NULL)
+		log_warn("flags");
+}
+
+static void
+on_arrange(struct channel *c, const union message *m, int fd)
+{
+	const struct msg_file_arrange *a = &m->file_arrange;
+	struct message_file *message = find(c, a->file);
+
+	(void)fd;
+	if (message == NULL || message->waits) {
+		process_complain(c, "FILE_ARRANGE that cannot be");
+		return;
+	}
+	if (message_arrange(
+		message, root_spool(), a->offset, a->from, a->length) == 0)
+		return;
+	if (errno == EINVAL)
+		process_complain(c, "FILE_ARRANGE of what is not there");
+	else
+		log_warn("cannot arrange a message");
+	message->broken = 1;
+}
+
+static void
 schedule(void)
 {
 	struct timeval now = {0, 0};
@@ -354,6 +391,8 @@ static const struct channel_handler engine_handlers[] = {
     {MSG_FILE_OPEN, on_open},
     {MSG_FILE_DISCARD, on_discard},
     {MSG_DELIVER_RECIPIENT, on_recipient},
+    {MSG_FILE_FLAGS, on_flags},
+    {MSG_FILE_ARRANGE, on_arrange},
     {MSG_DELIVER, on_deliver},
     {MSG_DELIVERY_LOOK, on_look},
     {MSG_FILE_READ, on_read},

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lmtpd/keywords.h"
 #include "lmtpd/maildir.h"
 
 #define DIRECTORY (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
@@ -321,20 +322,69 @@ copy_octets(int in, int out, uint64_t size)
 	return 0;
 }
 
-/* The Maildir's tmp, found from its new. */
+/* The Maildir's tmp or cur, found from its new. */
 static int
-open_tmp(const struct maildir *box)
+open_beside(const struct maildir *box, const char *name)
 {
 	struct stat st;
-	int error, tmp, maildir = openat(box->new_fd, "..", DIRECTORY);
+	int error, fd, maildir = openat(box->new_fd, "..", DIRECTORY);
 
 	if (maildir == -1)
 		return -1;
-	tmp = open_directory(maildir, "tmp", &st);
+	fd = open_directory(maildir, name, &st);
 	error = errno;
 	(void)close(maildir);
 	errno = error;
-	return tmp;
+	return fd;
+}
+
+static int
+open_tmp(const struct maildir *box)
+{
+	return open_beside(box, "tmp");
+}
+
+void
+maildir_flag(
+    const struct maildir *box, const char *flags, char name[MAILDIR_NAME])
+{
+	int maildir = openat(box->new_fd, "..", DIRECTORY);
+
+	if (maildir == -1)
+		return;
+	flags_append(maildir, flags, name, MAILDIR_NAME);
+	(void)close(maildir);
+}
+
+static int
+has_flags(const char *name)
+{
+	return strstr(name, ":2,") != NULL;
+}
+
+/* Where a file of this name belongs. */
+static int
+open_place(const struct maildir *box, const char *name)
+{
+	return has_flags(name) ? open_beside(box, "cur") : box->new_fd;
+}
+
+/*
+ * new is flushed with others; cur here, and what that fails for is taken out
+ * again. Returns 0, or -1 with errno.
+ */
+static int
+close_place(const struct maildir *box, int place, const char *name, int error)
+{
+	if (place != box->new_fd) {
+		if (error == 0 && fsync(place) == -1) {
+			error = errno;
+			(void)unlinkat(place, name, 0);
+		}
+		(void)close(place);
+	}
+	errno = error;
+	return error == 0 ? 0 : -1;
 }
 
 /* Returns 0 or an errno. */
@@ -373,17 +423,20 @@ maildir_copy(const struct maildir *box, int in, uint64_t size, const char *name)
 int
 maildir_show(const struct maildir *box, const char *name)
 {
-	int error = 0, tmp = open_tmp(box);
+	int error = 0, place, tmp = open_tmp(box);
 
 	if (tmp == -1)
 		return -1;
-	if (renameat(tmp, name, box->new_fd, name) == -1) {
+	if ((place = open_place(box, name)) == -1 ||
+	    renameat(tmp, name, place, name) == -1) {
 		error = errno;
 		(void)unlinkat(tmp, name, 0);
 	}
 	(void)close(tmp);
+	if (place != -1)
+		return close_place(box, place, name, error);
 	errno = error;
-	return error == 0 ? 0 : -1;
+	return -1;
 }
 
 void
@@ -401,12 +454,17 @@ int
 maildir_put(const struct maildir *box, const struct tmpfile *file,
     uint64_t size, const char *name)
 {
-	int error = 0, in;
+	int error = 0, in, place = open_place(box, name);
 
-	if (compat_tmpfile_link(file, box->new_fd, name) == 0)
+	if (place == -1)
+		return -1;
+	if (compat_tmpfile_link(file, place, name) == -1)
+		error = errno;
+	if (close_place(box, place, name, error) == 0)
 		return 0;
 	if (errno != EXDEV && errno != EMLINK)
 		return -1;
+	error = 0;
 	if ((in = compat_tmpfile_reader(file)) == -1)
 		return -1;
 	if (maildir_copy(box, in, size, name) == -1 ||
@@ -420,7 +478,12 @@ maildir_put(const struct maildir *box, const struct tmpfile *file,
 void
 maildir_remove(const struct maildir *box, const char *name)
 {
-	(void)unlinkat(box->new_fd, name, 0);
+	int place = open_place(box, name);
+
+	if (place == -1)
+		return;
+	(void)unlinkat(place, name, 0);
+	(void)close_place(box, place, name, 0);
 }
 
 /* Looks through a directory, and closes it. */

@@ -67,6 +67,14 @@ void maildir_name(
 void maildir_host(char *out, size_t size, const char *hostname);
 
 /*
+ * Puts the letters of flags, a text of words, behind a name (keywords.h): a
+ * name with flags is one for cur/ in all that follows, and that is flushed at
+ * once. Without any that can be had the name stays one for new/.
+ */
+void maildir_flag(
+    const struct maildir *, const char *flags, char name[MAILDIR_NAME]);
+
+/*
  * Makes the file visible in new/: by a link, or where that cannot be by a
  * copy through tmp/. The file itself must be durable; afterwards new/ must be
  * flushed. Returns 0, or -1 with errno and nothing visible.

@@ -120,5 +120,6 @@ message_free(struct message_file *message)
 	for (size_t i = 0; i < message->count; i++)
 		free(message->recipients[i].mailbox);
 	free(message->recipients);
+	free(message->flags);
 	free(message);
 }

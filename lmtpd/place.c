@@ -42,6 +42,8 @@ prepare(const struct deliver_settings *set, struct message_file *message,
 		return p->to->result;
 	}
 	maildir_name(p->name, p->to->delivery, set->host, message->size);
+	if (message->flags != NULL)
+		maildir_flag(&p->box->maildir, message->flags, p->name);
 	return 0;
 }
 

@@ -56,6 +56,8 @@ deliver_as_user(const struct deliver_settings *set,
 		return;
 	}
 	maildir_name(name, to->delivery, set->host, message->size);
+	if (message->flags != NULL)
+		maildir_flag(&maildir, message->flags, name);
 	if (maildir_copy(&maildir, in, message->size, name) == -1)
 		deliver_failed(to, "copy", errno);
 	else if (!deliver_in_time(message, to))

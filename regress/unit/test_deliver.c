@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Maildir delivery: DESIGN section 7, PEERS T27 and U25.
- * objects: lmtpd/deliver.o lmtpd/boxes.o lmtpd/flush.o lmtpd/maildir.o lmtpd/message.o lmtpd/place.o lmtpd/system.o
+ * objects: lmtpd/look.o lmtpd/arrange.o lmtpd/flags.o lmtpd/keywords.o lmtpd/deliver.o lmtpd/boxes.o lmtpd/flush.o lmtpd/maildir.o lmtpd/message.o lmtpd/place.o lmtpd/system.o
  * libs: -lcrypto -Wl,--wrap=fsync,--wrap=compat_syncfs,--wrap=compat_tmpfile_link
  */
 #include <sys/stat.h>
@@ -667,7 +667,7 @@ static void
 system_accounts(void **state)
 {
 	const struct passwd *pw = getpwnam("daemon");
-	struct message_file *message = new_message(HELLO);
+	struct message_file *message = new_message(HELLO), *flagged;
 	uid_t uid = pw != NULL ? pw->pw_uid : 0;
 	gid_t gid = pw != NULL ? pw->pw_gid : 0;
 	char file[1024];
@@ -703,12 +703,114 @@ system_accounts(void **state)
 	assert_int_equal(st.st_gid, gid);
 	assert_int_equal(st.st_mode & 07777, 0600);
 	assert_int_equal(files_in("daemon/Maildir/tmp", file), 0);
+	/* The keywords are the user's own too. */
+	flagged = new_message(HELLO);
+	flagged->flags = strdup("\\Seen New");
+	add(flagged, "daemon@a.example");
+	TAILQ_REMOVE(&list, message, entry);
+	deliver(&set, &list);
+	assert_int_equal(flagged->recipients[0].result, DELIVERY_OK);
+	assert_int_equal(files_in("daemon/Maildir/cur", file), 1);
+	assert_string_equal(strrchr(file, ':'), ":2,Sa");
+	assert_int_equal(stat(path("daemon/Maildir/dovecot-keywords"), &st), 0);
+	assert_int_equal(st.st_uid, uid);
+	TAILQ_INSERT_HEAD(&list, message, entry);
+	TAILQ_REMOVE(&list, flagged, entry);
+	message_free(flagged);
 	/* T27: the user points tmp at somebody else's directory. */
 	(void)rmdir(path("daemon/Maildir/tmp"));
 	assert_int_equal(symlink("/tmp", path("daemon/Maildir/tmp")), 0);
 	deliver(&set, &list);
 	assert_int_equal(message->recipients[0].result, DELIVERY_PERMISSION);
 	assert_int_equal(files_in("daemon/Maildir/new", file), 2);
+}
+
+/* M-22: to cur/, with letters of each Maildir's own; one file for both. */
+static void
+flags(void **state)
+{
+	struct message_file *message;
+	char first[1024], second[1024];
+	struct stat a, b;
+
+	(void)state;
+	message = new_message(HELLO);
+	message->flags = strdup("$Label1");
+	add(message, "bob@a.example");
+	deliver(&set, &list);
+	assert_int_equal(message->recipients[0].result, DELIVERY_OK);
+	assert_int_equal(files_in("a.example/bob/new", first), 0);
+	assert_int_equal(files_in("a.example/bob/cur", first), 1);
+	assert_string_equal(strrchr(first, ':'), ":2,a");
+	TAILQ_REMOVE(&list, message, entry);
+	message_free(message);
+
+	message = new_message(HELLO);
+	message->flags = strdup("NonJunk \\Seen");
+	add(message, "bob@a.example");
+	add(message, "carol@a.example");
+	assert_int_equal(unlink(first), 0);
+	deliver(&set, &list);
+	assert_int_equal(message->recipients[0].result, DELIVERY_OK);
+	assert_int_equal(message->recipients[1].result, DELIVERY_OK);
+	assert_int_equal(files_in("a.example/bob/cur", first), 1);
+	assert_int_equal(files_in("a.example/carol/cur", second), 1);
+	assert_string_equal(strrchr(first, ':'), ":2,Sb");
+	assert_string_equal(strrchr(second, ':'), ":2,Sa");
+	assert_int_equal(stat(first, &a), 0);
+	assert_int_equal(stat(second, &b), 0);
+	assert_int_equal(a.st_ino, b.st_ino);
+	assert_int_equal(
+	    deliver_look(&set, "bob@a.example", 13, "Mid12345-1", 10),
+	    DELIVERY_OK);
+}
+
+static void
+flags_are_taken_back(void **state)
+{
+	struct message_file *message = new_message(HELLO);
+	char file[1024];
+
+	(void)state;
+	message->flags = strdup("\\Seen");
+	add(message, "bob@a.example");
+	fail_all = fail_directory = EIO;
+	deliver(&set, &list);
+	assert_int_equal(message->recipients[0].result, DELIVERY_FAILED);
+	assert_int_equal(files_in("a.example/bob/cur", file), 0);
+	assert_int_equal(files_in("a.example/bob/new", file), 0);
+}
+
+/* Fields that came late, and what is cut off. */
+static void
+arranged(void **state)
+{
+	struct message_file *message =
+	    new_message("Top: 1\nSubject: x\n\nbody\nLate: 2\nmore");
+	char file[1024];
+
+	(void)state;
+	errno = 0;
+	assert_int_equal(message_arrange(message, set.root, 8, 7, 1), -1);
+	assert_int_equal(errno, EINVAL);
+	assert_int_equal(message_arrange(message, set.root, 0, 36, 1), -1);
+	assert_int_equal(
+	    message_arrange(message, set.root, 0, 1, UINT64_MAX), -1);
+	assert_int_equal(message_arrange(message, set.root, 7, 24, 8), 0);
+	message->size = 32;
+	add(message, "bob@a.example");
+	deliver(&set, &list);
+	assert_int_equal(message->recipients[0].result, DELIVERY_OK);
+	assert_int_equal(files_in("a.example/bob/new", file), 1);
+	assert_content(file, "Top: 1\nLate: 2\nSubject: x\n\nbody\n");
+	message = new_message(HELLO "appendix");
+	assert_int_equal(
+	    message_arrange(message, set.root, 0, strlen(HELLO), 0), 0);
+	message->size = strlen(HELLO);
+	add(message, "carol@a.example");
+	deliver(&set, &list);
+	assert_int_equal(files_in("a.example/carol/new", file), 1);
+	assert_content(file, HELLO);
 }
 
 /* Stops every child of its parent that is not itself. */
@@ -786,6 +888,9 @@ main(void)
 	    TEST(mailboxes_that_move),
 	    TEST(all_targets_or_none),
 	    TEST(targets_are_taken_back),
+	    TEST(flags),
+	    TEST(flags_are_taken_back),
+	    TEST(arranged),
 	    TEST(system_accounts),
 	    TEST(a_stopped_child_is_killed),
 	};
