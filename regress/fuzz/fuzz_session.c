@@ -20,6 +20,7 @@ run(const uint8_t *data, size_t size, int options, size_t piece, int late)
 	size_t i, n;
 
 	world->settings.normalize = (options & 2) != 0;
+	world->settings.relay = 1;
 	world->settings.recipients = 5;
 	world->settings.message_size = 1000;
 	for (i = 0; i < size; i += n) {

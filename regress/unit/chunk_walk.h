@@ -97,7 +97,10 @@ walk_compare(struct walk *walk)
 	return *due == '\0' ? 0 : -1;
 }
 
-/* The message below our trace fields is what the model has. */
+/*
+ * The message below our trace fields is what the model has. A user's header
+ * is added to: test_header.c has that.
+ */
 static inline int
 walk_message(const struct walk *walk)
 {
@@ -105,8 +108,10 @@ walk_message(const struct walk *walk)
 	const struct world *world = walk->world;
 	size_t n = model_disk(&walk->model, disk);
 
-	return world->message_length >= n &&
-		memcmp(world->message + world->message_length - n, disk, n) == 0
+	return !walk->model.lmtp ||
+		(world->message_length >= n &&
+		    memcmp(world->message + world->message_length - n, disk,
+			n) == 0)
 	    ? 0
 	    : -1;
 }
@@ -139,6 +144,7 @@ static inline int
 walk_step(struct walk *walk, unsigned int what, unsigned int how)
 {
 	struct model *m = &walk->model;
+	int binary;
 
 	walk->world->output_length = 0;
 	walk->world->output[0] = '\0';
@@ -146,10 +152,12 @@ walk_step(struct walk *walk, unsigned int what, unsigned int how)
 	m->delivered = 0;
 	switch (what % 8) {
 	case 0:
-		model_mail(m, how & 1);
+		/* A user's header ends before text, and binary begins. */
+		binary = (how & 1) && m->lmtp;
+		model_mail(m, binary);
 		walk_send(walk,
-		    how & 1 ? "MAIL FROM:<alice@a.example> BODY=BINARYMIME\r\n"
-			    : "MAIL FROM:<alice@a.example>\r\n",
+		    binary ? "MAIL FROM:<alice@a.example> BODY=BINARYMIME\r\n"
+			   : "MAIL FROM:<alice@a.example>\r\n",
 		    "", 0);
 		break;
 	case 1:

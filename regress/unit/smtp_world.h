@@ -17,6 +17,9 @@ struct world {
 	int deferred; /* questions wait for world_answer() */
 	int no_store; /* delivery fails for the second recipient */
 	int lost; /* delivery is never heard of */
+	/* what the next hop says of full@b.example and, by bit, at the end */
+	struct smtp_passed passed;
+	unsigned int fails;
 	int failures;
 	char output[262144];
 	size_t output_length;
@@ -29,6 +32,7 @@ struct world {
 	const char *reason;
 	char tokens[300][16]; /* of RCPT, by number */
 	char mine[300][16];
+	char notify[300][32], orcpt[300][64];
 	char pair[600];
 	void (*questions[WORLD_QUESTIONS])(struct world *, int);
 	int numbers[WORLD_QUESTIONS];
@@ -153,7 +157,7 @@ static inline void
 world_recipient_answer(struct world *world, int number)
 {
 	smtp_on_recipient(world->session, (unsigned int)number % 1000,
-	    (enum smtp_verdict)(number / 1000), NULL);
+	    (enum smtp_verdict)(number / 1000), &world->passed);
 }
 
 static inline void
@@ -168,6 +172,10 @@ world_recipient(void *owner, const struct smtp_recipient_check *check)
 		    check->token != NULL ? check->token : "");
 		snprintf(world->mine[number], 16, "%s",
 		    check->mine != NULL ? check->mine : "");
+		snprintf(world->notify[number], 32, "%s",
+		    check->notify != NULL ? check->notify : "");
+		snprintf(world->orcpt[number], 64, "%s",
+		    check->orcpt != NULL ? check->orcpt : "");
 	}
 	if (check->token != NULL && strcmp(check->token, "good") != 0 &&
 	    strcmp(check->token, "perm") != 0)
@@ -176,7 +184,12 @@ world_recipient(void *owner, const struct smtp_recipient_check *check)
 		verdict = SMTP_UNKNOWN;
 	else if (strncmp(check->address, "soft", 4) == 0)
 		verdict = SMTP_TEMPORARY;
-	else if (strstr(check->address, "@b.example") != NULL)
+	else if (strncmp(check->address, "much", 4) == 0)
+		verdict = SMTP_LIMIT;
+	else if (strncmp(check->address, "full@b", 6) == 0)
+		verdict = SMTP_PASSED;
+	else if (strstr(check->address, "@b.example") != NULL &&
+	    !world->settings.relay)
 		verdict = SMTP_NO_RELAY;
 	world_ask(world, world_recipient_answer, number + 1000 * verdict);
 }
@@ -251,6 +264,10 @@ world_finish_answer(struct world *world, int size)
 		    ? "NEWTOKEN"
 		    : NULL;
 		results[i].passed = NULL;
+		if (i < 32 && (world->fails & 1U << i)) {
+			results[i].verdict = SMTP_PASSED;
+			results[i].passed = &world->passed;
+		}
 	}
 	world->open = 0;
 	smtp_on_delivered(world->session, results, n);

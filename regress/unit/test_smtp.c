@@ -700,7 +700,9 @@ trace_fields(void **state)
 	    "\ttls TLS_AES_256_GCM_SHA384 group x25519;\n"
 	    "\tTue, 14 Nov 2023 22:13:20 +0000\n"
 	    "Authentication-Results: mx.a.example;\n"
-	    "\tauth=pass smtp.auth=alice@a.example\n");
+	    "\tauth=pass smtp.auth=alice@a.example\n"
+	    "Date: Tue, 14 Nov 2023 22:13:20 +0000\n"
+	    "Message-ID: <MESSAGEID@mx.a.example>\n");
 	world_free(world);
 }
 

@@ -21,18 +21,21 @@ SMTP_OBJS = \
 	smtpd-stoken/engine/smtp/command_vrfy.o \
 	smtpd-stoken/engine/smtp/container.o \
 	smtpd-stoken/engine/smtp/data.o \
+	smtpd-stoken/engine/smtp/field.o \
 	smtpd-stoken/engine/smtp/header.o \
 	smtpd-stoken/engine/smtp/input.o \
 	smtpd-stoken/engine/smtp/mechanism.o \
 	smtpd-stoken/engine/smtp/metadata_flags.o \
 	smtpd-stoken/engine/smtp/metadata_trace.o \
+	smtpd-stoken/engine/smtp/notify.o \
 	smtpd-stoken/engine/smtp/pair.o \
 	smtpd-stoken/engine/smtp/parameter.o \
 	smtpd-stoken/engine/smtp/passed.o \
 	smtpd-stoken/engine/smtp/reply.o \
 	smtpd-stoken/engine/smtp/session.o \
 	smtpd-stoken/engine/smtp/trace.o \
-	smtpd-stoken/engine/smtp/transaction.o
+	smtpd-stoken/engine/smtp/transaction.o \
+	smtpd-stoken/engine/smtp/xtext.o
 ENGINE_OBJS = $(SMTP_OBJS) \
 	smtpd-stoken/engine/actions.o \
 	smtpd-stoken/engine/configuration.o \

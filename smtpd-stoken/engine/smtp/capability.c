@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "smtpd-stoken/engine/smtp/command.h"
+#include "smtpd-stoken/engine/smtp/notify.h"
 
 static int
 always(const struct smtp_session *session)
@@ -94,8 +94,9 @@ static const struct {
     {"STARTTLS", before_tls, NULL}, {"PIPELINING", always, NULL},
     {"SIZE", always, size_limit}, {"8BITMIME", always, NULL},
     {"BINARYMIME", smtp_offers_binary, NULL}, {"SMTPUTF8", always, NULL},
-    {"CHUNKING", with_chunking, NULL}, {"METADATA", with_metadata, NULL},
-    {"STOKEN", with_tokens, NULL}, {"AUTH", with_auth, mechanism_names},
+    {"DSN", smtp_offers_dsn, NULL}, {"CHUNKING", with_chunking, NULL},
+    {"METADATA", with_metadata, NULL}, {"STOKEN", with_tokens, NULL},
+    {"AUTH", with_auth, mechanism_names},
     {"REMEMBERME", with_remember, remember_types},
     {"ENHANCEDSTATUSCODES", always, NULL}, /* S1-11, and ends the list */
 };

@@ -113,6 +113,7 @@ smtp_on_opened(
 {
 	const struct smtp_refusal *refusal;
 	int chunked = session->chunk.waits;
+	int lost;
 
 	session->chunk.waits = 0;
 	if (session->waiting != WAIT_OPEN)
@@ -128,16 +129,14 @@ smtp_on_opened(
 		    refusal->text);
 		return;
 	}
-	memset(
-	    &session->transaction->data, 0, sizeof(session->transaction->data));
 	strlcpy(session->transaction->id, id, sizeof(session->transaction->id));
 	session->transaction->opened = session->actions->now(session->owner);
 	session->transaction->open = 1;
+	lost = smtp_message_begin(session, chunked);
 	write_trace(session);
+	if (lost)
+		smtp_message_lost(session, SMTP_TEMPORARY);
 	if (chunked) {
-		session->transaction->data.chunked = 1;
-		session->transaction->data.binary =
-		    session->transaction->mail.body == SMTP_BODY_BINARYMIME;
 		smtp_chunk_opened(session, SMTP_OK);
 		return;
 	}

@@ -4,7 +4,9 @@
 #include <strings.h>
 
 #include "lib/address.h"
+#include "smtpd-stoken/engine/smtp/notify.h"
 #include "smtpd-stoken/engine/smtp/parameter.h"
+#include "smtpd-stoken/engine/smtp/xtext.h"
 
 static const struct smtp_refusal bad_syntax = {
     501, "5.5.4", "Syntax: MAIL FROM:<address>"};
@@ -15,12 +17,17 @@ static const struct smtp_refusal needs_utf8 = {
 static const struct smtp_refusal not_qualified = {
     554, "5.1.8", "Sender domain is not fully qualified"};
 
+struct mail {
+	struct smtp_mail said;
+	char envid[SMTP_ENVID_MAX + 1]; /* "" when absent */
+};
+
 /* RFC 1870: 1 to 20 digits. */
 static const struct smtp_refusal *
 take_size(const struct smtp_session *session, void *into, const char *value,
     size_t length)
 {
-	struct smtp_mail *mail = into;
+	struct mail *mail = into;
 	uint64_t most = session->settings->message_size;
 	size_t i;
 
@@ -29,13 +36,13 @@ take_size(const struct smtp_session *session, void *into, const char *value,
 	for (i = 0; i < length; i++) {
 		if (value[i] < '0' || value[i] > '9')
 			return &refusal_arguments;
-		if (mail->size > (UINT64_MAX - 9) / 10)
-			mail->size = UINT64_MAX;
+		if (mail->said.size > (UINT64_MAX - 9) / 10)
+			mail->said.size = UINT64_MAX;
 		else
-			mail->size =
-			    mail->size * 10 + (uint64_t)(value[i] - '0');
+			mail->said.size =
+			    mail->said.size * 10 + (uint64_t)(value[i] - '0');
 	}
-	if (most > 0 && mail->size > most)
+	if (most > 0 && mail->said.size > most)
 		return smtp_verdict_refusal(session, SMTP_TOO_LARGE);
 	return NULL;
 }
@@ -46,19 +53,19 @@ take_body(const struct smtp_session *session, void *into, const char *value,
     size_t length)
 {
 	struct smtp_word word = {value, length};
-	struct smtp_mail *mail = into;
+	struct mail *mail = into;
 
 	(void)session;
 	if (smtp_word_is(&word, "7BIT"))
-		mail->body = SMTP_BODY_7BIT;
+		mail->said.body = SMTP_BODY_7BIT;
 	else if (smtp_word_is(&word, "8BITMIME"))
-		mail->body = SMTP_BODY_8BITMIME;
+		mail->said.body = SMTP_BODY_8BITMIME;
 	else if (!smtp_word_is(&word, "BINARYMIME"))
 		return &refusal_arguments;
 	else if (!smtp_offers_binary(session))
 		return &refusal_parameter;
 	else
-		mail->body = SMTP_BODY_BINARYMIME;
+		mail->said.body = SMTP_BODY_BINARYMIME;
 	return NULL;
 }
 
@@ -66,19 +73,13 @@ static const struct smtp_refusal *
 take_utf8(const struct smtp_session *session, void *into, const char *value,
     size_t length)
 {
-	struct smtp_mail *mail = into;
+	struct mail *mail = into;
 
 	(void)session;
 	(void)value;
 	(void)length;
-	mail->utf8 = 1;
+	mail->said.utf8 = 1;
 	return NULL;
-}
-
-static int
-is_hex(char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F');
 }
 
 /* F-40: xtext or "<>" is parsed; nobody here is trusted to say it. */
@@ -86,26 +87,37 @@ static const struct smtp_refusal *
 take_auth(const struct smtp_session *session, void *into, const char *value,
     size_t length)
 {
-	size_t i;
-
 	(void)session;
 	(void)into;
-	for (i = 0; i < length; i++) {
-		if (value[i] != '+')
-			continue;
-		if (length - i < 3 || !is_hex(value[i + 1]) ||
-		    !is_hex(value[i + 2]))
-			return &refusal_arguments;
-		i += 2;
-	}
-	return NULL;
+	return xtext_decode(value, length, NULL, 0) == -1 ? &refusal_arguments
+							  : NULL;
+}
+
+static const struct smtp_refusal *
+take_ret(const struct smtp_session *session, void *into, const char *value,
+    size_t length)
+{
+	struct mail *mail = into;
+
+	return smtp_take_ret(session, &mail->said.ret, value, length);
+}
+
+static const struct smtp_refusal *
+take_envid(const struct smtp_session *session, void *into, const char *value,
+    size_t length)
+{
+	struct mail *mail = into;
+
+	return smtp_take_envid(session, mail->envid, value, length);
 }
 
 static const struct smtp_parameter parameters[] = {
-    {"SIZE", take_size, 1},
-    {"BODY", take_body, 1},
-    {"SMTPUTF8", take_utf8, 0},
-    {"AUTH", take_auth, 1},
+    {"SIZE", take_size, 1, 0},
+    {"BODY", take_body, 1, 0},
+    {"SMTPUTF8", take_utf8, 0, 0},
+    {"AUTH", take_auth, 1, 0},
+    {"RET", take_ret, 1, 0},
+    {"ENVID", take_envid, 1, 0},
 };
 
 /* The path behind "FROM:"; octets used of text, or 0. */
@@ -124,7 +136,7 @@ parse_path(struct address *sender, const char *text, size_t length)
 
 static const struct smtp_refusal *
 parse(const struct smtp_session *session, struct address *sender,
-    struct smtp_mail *mail, const char *text, size_t length)
+    struct mail *mail, const char *text, size_t length)
 {
 	const struct smtp_refusal *refusal;
 	size_t used;
@@ -139,7 +151,7 @@ parse(const struct smtp_session *session, struct address *sender,
 	    length - used);
 	if (refusal != NULL)
 		return refusal;
-	if (!sender->ascii && !mail->utf8) /* F-100 */
+	if (!sender->ascii && !mail->said.utf8) /* F-100 */
 		return &needs_utf8;
 	if (session->mode == MODE_SMTP && sender->length > 0 &&
 	    !sender->literal &&
@@ -152,8 +164,9 @@ int
 command_mail(struct smtp_session *session, const char *text, size_t length)
 {
 	const struct smtp_refusal *refusal;
+	struct smtp_transaction *transaction;
 	struct address sender;
-	struct smtp_mail mail = {0};
+	struct mail mail = {.envid = ""};
 
 	refusal = parse(session, &sender, &mail, text, length);
 	if (refusal == NULL &&
@@ -163,7 +176,13 @@ command_mail(struct smtp_session *session, const char *text, size_t length)
 		smtp_refusal_reply(session, refusal);
 		return 1;
 	}
-	session->transaction->mail = mail;
+	transaction = session->transaction;
+	transaction->mail = mail.said;
+	if (mail.envid[0] != '\0') {
+		strlcpy(
+		    transaction->envid, mail.envid, sizeof(transaction->envid));
+		transaction->mail.envid = transaction->envid;
+	}
 	session->waiting = WAIT_SENDER;
 	/* F-53; a user may send as himself alone (section 11). */
 	if (session->login == SMTP_USER && sender.length > 0)

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "lib/address.h"
+#include "smtpd-stoken/engine/smtp/notify.h"
 #include "smtpd-stoken/engine/smtp/parameter.h"
 
 /* Refused RCPT that a transaction remembers beside the accepted ones. */
@@ -20,7 +21,9 @@ static const struct smtp_refusal not_qualified = {
 
 struct rcpt {
 	struct address address;
-	char token[256], mine[256]; /* "" when absent */
+	/* "" when absent */
+	char token[256], mine[256];
+	char notify[SMTP_NOTIFY_MAX + 1], orcpt[SMTP_ORCPT_MAX + 1];
 };
 
 /* S1-06. Only who came by token may name one, and only in LMTP (D-S17). */
@@ -58,9 +61,29 @@ take_mine(const struct smtp_session *session, void *into, const char *value,
 	    session, rcpt->mine, sizeof(rcpt->mine), value, length);
 }
 
+static const struct smtp_refusal *
+take_notify(const struct smtp_session *session, void *into, const char *value,
+    size_t length)
+{
+	struct rcpt *rcpt = into;
+
+	return smtp_take_notify(session, rcpt->notify, value, length);
+}
+
+static const struct smtp_refusal *
+take_orcpt(const struct smtp_session *session, void *into, const char *value,
+    size_t length)
+{
+	struct rcpt *rcpt = into;
+
+	return smtp_take_orcpt(session, rcpt->orcpt, value, length);
+}
+
 static const struct smtp_parameter parameters[] = {
-    {"STOKEN", take_token, 1},
-    {"MYSTOKEN", take_mine, 1},
+    {"STOKEN", take_token, 1, 0},
+    {"MYSTOKEN", take_mine, 1, 0},
+    {"NOTIFY", take_notify, 1, 0},
+    {"ORCPT", take_orcpt, 1, 1},
 };
 
 /* What is wrong with the address itself. */
@@ -113,6 +136,12 @@ parse(const struct smtp_session *session, struct rcpt *rcpt, const char *text,
 	return NULL;
 }
 
+static const char *
+given(const char *value)
+{
+	return value[0] != '\0' ? value : NULL;
+}
+
 /* Remembers the recipient and has it checked; -1 when there is no memory. */
 static int
 check(struct smtp_session *session, const struct rcpt *rcpt)
@@ -132,9 +161,10 @@ check(struct smtp_session *session, const struct rcpt *rcpt)
 		return -1;
 	question.number = (unsigned int)transaction->count - 1;
 	question.address = bare;
-	question.token = rcpt->token[0] != '\0' ? rcpt->token : NULL;
-	question.mine = rcpt->mine[0] != '\0' ? rcpt->mine : NULL;
-	question.notify = question.orcpt = NULL;
+	question.token = given(rcpt->token);
+	question.mine = given(rcpt->mine);
+	question.notify = given(rcpt->notify);
+	question.orcpt = given(rcpt->orcpt);
 	session->actions->recipient(session->owner, &question);
 	return 0;
 }
@@ -151,7 +181,7 @@ command_rcpt(struct smtp_session *session, const char *text, size_t length)
 
 	full = refused >= REFUSED_MAX ||
 	    transaction->accepted + owed >= session->settings->recipients;
-	rcpt.token[0] = rcpt.mine[0] = '\0';
+	rcpt.token[0] = rcpt.mine[0] = rcpt.notify[0] = rcpt.orcpt[0] = '\0';
 	refusal = parse(session, &rcpt, text, length);
 	/* A refusal now must not overtake an earlier RCPT's reply. */
 	if (owed > 0 && (refusal != NULL || full))

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 #include <string.h>
-#include <strings.h>
 
+#include "smtpd-stoken/engine/smtp/header.h"
 #include "smtpd-stoken/engine/smtp/session.h"
 
 /*
- * The message between 354 and CR LF "." CR LF, the only thing that ends it
- * (F-110, F-111). It is rewritten where it lies: CR LF becomes LF, a stuffed
- * dot goes, so that it never grows, and the pieces go out in one write.
+ * The octets of a message, however they are framed. They are rewritten where
+ * they lie: CR LF becomes LF, a stuffed dot goes, so that the body never
+ * grows, and the pieces go out in one write. After DATA, CR LF "." CR LF is
+ * the only thing that ends it (F-110, F-111).
  */
 struct scan {
 	struct smtp_session *session;
@@ -15,11 +16,10 @@ struct scan {
 	uint8_t *in;
 	size_t length;
 	size_t read; /* octets taken off in */
-	size_t kept; /* octets of in that are output */
+	uint8_t *out; /* where in `in` the output begins */
+	size_t kept; /* octets of output */
 	int exact; /* any octet may be in them */
 };
-
-static const char received[] = "received:";
 
 /* From the first failure on nothing is kept (F-12: it is still consumed). */
 static void
@@ -51,79 +51,91 @@ flush(struct scan *scan)
 
 	if (most > 0 && scan->data->received > most)
 		verdict = SMTP_TOO_LARGE;
-	else if (!scan->exact && memchr(scan->in, '\0', scan->kept) != NULL)
+	else if (!scan->exact && memchr(scan->out, '\0', scan->kept) != NULL)
 		verdict = SMTP_NUL;
 	else if (scan->kept > 0 && scan->data->failed == SMTP_OK)
 		verdict = session->actions->write(
-		    session->owner, scan->in, scan->kept);
+		    session->owner, scan->out, scan->kept);
 	if (verdict != SMTP_OK)
 		fail(session, verdict);
 	scan->data->written += scan->kept;
+	scan->out = scan->in + scan->read;
 	scan->kept = 0;
 }
 
-/* Looks at the start of header lines for Received (section 6.3 of 5321). */
+/* Octets from elsewhere, which may not fit where octets were taken off. */
 static void
-watch_header(struct smtp_data *data, const uint8_t *text, size_t length)
+insert(void *context, const void *text, size_t length)
 {
-	size_t left;
+	struct scan *scan = context;
+	struct smtp_session *session = scan->session;
+	enum smtp_verdict verdict = SMTP_OK;
+	uint8_t *to = scan->out + scan->kept;
 
-	if (data->matched >= sizeof(received) - 1)
+	if ((size_t)(scan->in + scan->read - to) >= length) {
+		memcpy(to, text, length);
+		scan->kept += length;
 		return;
-	left = sizeof(received) - 1 - data->matched;
-	if (length < left)
-		left = length;
-	if (strncasecmp((const char *)text, received + data->matched, left) !=
-	    0)
-		data->matched = sizeof(received); /* another field */
-	else
-		data->matched += (uint8_t)left;
+	}
+	flush(scan);
+	if (memchr(text, '\0', length) != NULL)
+		verdict = SMTP_NUL;
+	else if (scan->data->failed == SMTP_OK)
+		verdict = session->actions->write(session->owner, text, length);
+	if (verdict != SMTP_OK)
+		fail(session, verdict);
+	scan->data->written += length;
 }
 
-/* At the end of a line: an empty one ends the header. */
+/* What the header lets through; most of it lies where it came from. */
 static void
-end_header_line(struct smtp_session *session, struct smtp_data *data)
+pass(void *context, const void *text, size_t length)
 {
-	if (data->matched == 0)
-		data->body = 1;
-	else if (data->matched == sizeof(received) - 1 &&
-	    ++data->hops > SMTP_HOPS_MAX)
-		fail(session, SMTP_LOOP);
-	data->matched = 0;
+	struct scan *scan = context;
+	uintptr_t at = (uintptr_t)text, in = (uintptr_t)scan->in;
+
+	if (at < in + scan->read || at >= in + scan->length) {
+		insert(scan, text, length);
+		return;
+	}
+	if (scan->out + scan->kept != text)
+		memmove(scan->out + scan->kept, text, length);
+	scan->kept += length;
 }
 
 static void
 keep(struct scan *scan, size_t length)
 {
+	struct smtp_data *data = scan->data;
 	uint8_t *text = scan->in + scan->read;
 
-	if (!scan->data->body)
-		watch_header(scan->data, text, length);
-	if (scan->kept != scan->read)
-		memmove(scan->in + scan->kept, text, length);
-	scan->kept += length;
+	data->received += length;
+	if (data->body) {
+		if (scan->out + scan->kept != text)
+			memmove(scan->out + scan->kept, text, length);
+		scan->kept += length;
+	} else if (length > 0) {
+		if (memchr(text, '\0', length) != NULL)
+			fail(scan->session, SMTP_NUL);
+		data->body = (uint8_t)header_text(
+		    data->header, (char *)text, length, pass, scan);
+	}
 	scan->read += length;
-	scan->data->received += length;
 }
 
 static void
 keep_newline(struct scan *scan)
 {
-	static const uint8_t newline = '\n';
-	struct smtp_session *session = scan->session;
+	struct smtp_data *data = scan->data;
 
-	if (!scan->data->body)
-		end_header_line(session, scan->data);
-	scan->data->received += 2;
-	if (scan->kept < scan->read) {
-		scan->in[scan->kept++] = newline;
+	data->received += 2;
+	if (data->body) {
+		insert(scan, "\n", 1);
 		return;
 	}
-	/* Only at the very start, after a bare CR that ended the last piece. */
-	if (scan->data->failed == SMTP_OK &&
-	    session->actions->write(session->owner, &newline, 1) != SMTP_OK)
-		fail(session, SMTP_TEMPORARY);
-	scan->data->written++;
+	data->body = (uint8_t)header_newline(data->header, insert, scan);
+	if (data->hops + header_hops(data->header) > SMTP_HOPS_MAX)
+		fail(scan->session, SMTP_LOOP);
 }
 
 /* A CR or LF alone: refused, or a line end that ends nothing else (F-111). */
@@ -205,27 +217,65 @@ static void
 binary(struct scan *scan)
 {
 	flush(scan); /* the end of the header, which is text */
-	scan->in += scan->read;
-	scan->length -= scan->read;
 	scan->exact = 1;
-	scan->kept = scan->read = scan->length;
-	scan->data->received += scan->length;
+	scan->kept = scan->length - scan->read;
+	scan->data->received += scan->kept;
+	scan->read = scan->length;
+}
+
+int
+smtp_message_begin(struct smtp_session *session, int chunked)
+{
+	struct smtp_transaction *transaction = session->transaction;
+	struct smtp_data *data = &transaction->data;
+	struct header_rules rules = {.submission = session->login == SMTP_USER,
+	    .results = session->login != SMTP_TRUSTED,
+	    .hostname = session->settings->hostname,
+	    .id = transaction->id,
+	    .now = transaction->opened};
+
+	header_free(data->header);
+	memset(data, 0, sizeof(*data));
+	data->chunked = chunked != 0;
+	data->binary =
+	    chunked && transaction->mail.body == SMTP_BODY_BINARYMIME;
+	data->header = header_new(&rules);
+	data->body = data->header == NULL;
+	return data->header != NULL ? 0 : -1;
+}
+
+/* The last line may lack its end; so may the header. */
+void
+smtp_content_end(struct smtp_session *session)
+{
+	struct smtp_data *data = &session->transaction->data;
+	uint8_t none = 0;
+	struct scan scan = {session, data, &none, 0, 0, &none, 0, 0};
+
+	if (data->position == AFTER_CR) /* which nothing follows: bare */
+		bare_newline(&scan);
+	if (!data->body)
+		header_end(data->header, insert, &scan);
+	flush(&scan);
 }
 
 static void
 finish(struct smtp_session *session)
 {
-	const struct smtp_data *data = &session->transaction->data;
+	struct smtp_transaction *transaction = session->transaction;
+	const struct smtp_data *data = &transaction->data;
 
 	session->reading = READ_COMMAND;
 	session->waiting = WAIT_DELIVERY;
-	session->transaction->layout.top = session->transaction->trace;
-	session->transaction->layout.end = data->written;
+	if (data->failed == SMTP_OK)
+		smtp_content_end(session);
+	transaction->layout.top = transaction->trace;
+	transaction->layout.end = data->written;
 	if (data->failed == SMTP_OK)
 		session->actions->finish(session->owner, data->written);
 	else {
-		session->actions->refused(session->owner,
-		    session->transaction->id, (enum smtp_verdict)data->failed);
+		session->actions->refused(session->owner, transaction->id,
+		    (enum smtp_verdict)data->failed);
 		smtp_on_delivered(session, NULL, 0);
 	}
 }
@@ -234,7 +284,7 @@ size_t
 smtp_data_input(struct smtp_session *session, uint8_t *in, size_t length)
 {
 	struct scan scan = {
-	    session, &session->transaction->data, in, length, 0, 0, 0};
+	    session, &session->transaction->data, in, length, 0, in, 0, 0};
 	int over = 0;
 
 	while (scan.read < length && !over) {
@@ -264,7 +314,7 @@ void
 smtp_content_input(struct smtp_session *session, uint8_t *in, size_t length)
 {
 	struct scan scan = {
-	    session, &session->transaction->data, in, length, 0, 0, 0};
+	    session, &session->transaction->data, in, length, 0, in, 0, 0};
 
 	while (scan.read < scan.length) {
 		if (scan.data->binary && scan.data->body)
@@ -277,13 +327,27 @@ smtp_content_input(struct smtp_session *session, uint8_t *in, size_t length)
 	flush(&scan);
 }
 
-/* A CR that nothing follows is a bare one. */
-void
-smtp_content_end(struct smtp_session *session)
+size_t
+smtp_supplied_tokens(
+    const struct smtp_session *session, const char *tokens[SMTP_SUPPLIED_MAX])
 {
-	struct scan scan = {
-	    session, &session->transaction->data, NULL, 0, 0, 0, 0};
+	const struct smtp_transaction *transaction = session->transaction;
+	size_t n = 0;
 
-	if (scan.data->position == AFTER_CR)
-		bare_newline(&scan);
+	if (transaction == NULL || transaction->data.header == NULL)
+		return 0;
+	while (n < SMTP_SUPPLIED_MAX &&
+	    (tokens[n] = header_token(transaction->data.header, n)) != NULL)
+		n++;
+	return n;
+}
+
+const char *
+smtp_header_from(const struct smtp_session *session)
+{
+	const struct smtp_transaction *transaction = session->transaction;
+
+	if (transaction == NULL || transaction->data.header == NULL)
+		return "";
+	return header_from(transaction->data.header);
 }

@@ -19,16 +19,16 @@ is_keyword(const struct smtp_word *word)
 	return word->length > 0;
 }
 
-/* esmtp-value: no control, space or "=", and ASCII. */
+/* esmtp-value: no control, space or "="; most of it ASCII. */
 static int
-is_value(const struct smtp_word *word)
+is_value(const struct smtp_word *word, int utf8)
 {
 	size_t i;
 	unsigned char c;
 
 	for (i = 0; i < word->length; i++) {
 		c = (unsigned char)word->text[i];
-		if (c <= ' ' || c == '=' || c >= 0x7f)
+		if (c <= ' ' || c == '=' || c == 0x7f || (c > 0x7f && !utf8))
 			return 0;
 	}
 	return word->length > 0;
@@ -48,11 +48,12 @@ take(const struct smtp_session *session, const struct smtp_parameter *table,
 		value.text = equals + 1;
 		value.length = word->length - keyword.length - 1;
 	}
-	if (!is_keyword(&keyword) || (equals != NULL && !is_value(&value)))
-		return &refusal_arguments;
 	for (i = 0; i < count; i++)
 		if (smtp_word_is(&keyword, table[i].keyword))
 			break;
+	if (!is_keyword(&keyword) ||
+	    (equals != NULL && !is_value(&value, i < count && table[i].utf8)))
+		return &refusal_arguments;
 	if (i == count)
 		return &refusal_parameter;
 	if ((*seen & 1U << i) || table[i].valued != (equals != NULL))

@@ -14,6 +14,7 @@ struct smtp_parameter {
 	const struct smtp_refusal *(*take)(const struct smtp_session *,
 	    void *into, const char *value, size_t length);
 	int valued; /* whether it has a value */
+	int utf8; /* whether that may hold UTF-8 (RFC 6531 section 3.3) */
 };
 
 /*

@@ -4,6 +4,8 @@
 
 #include "smtpd-stoken/engine/smtp/smtp.h"
 
+struct header;
+
 /* What the files of this folder share; the engine itself sees smtp.h. */
 
 #define ID_SIZE 72 /* of a message id or delivery id, with its NUL */
@@ -69,8 +71,8 @@ struct smtp_data {
 	uint8_t position;
 	uint8_t failed; /* enum smtp_verdict */
 	uint8_t body; /* the header is over */
-	uint8_t matched; /* octets of "received:" at this line's start */
-	unsigned int hops;
+	unsigned int hops; /* that containers told of */
+	struct header *header;
 };
 
 /* What BDAT and BMTD have made of a transaction; see chunk.c. */
@@ -144,10 +146,13 @@ void smtp_close(struct smtp_session *, const char *reason);
 void smtp_transaction_end(struct smtp_session *);
 
 /*
- * data.c: smtp_data_input reads a message; returns the octets used.
+ * data.c: a message's octets, behind the trace fields. smtp_message_begin: it
+ * is open; chunked when it comes by BDAT. Returns -1 when there is no memory.
+ * smtp_data_input reads what follows DATA; returns the octets used.
  * smtp_content_input takes octets of one that comes by BDAT, and
  * smtp_content_end is its end.
  */
+int smtp_message_begin(struct smtp_session *, int chunked);
 size_t smtp_data_input(struct smtp_session *, uint8_t *data, size_t length);
 void smtp_content_input(struct smtp_session *, uint8_t *data, size_t length);
 void smtp_content_end(struct smtp_session *);

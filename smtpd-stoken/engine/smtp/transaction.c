@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "smtpd-stoken/engine/smtp/container.h"
+#include "smtpd-stoken/engine/smtp/header.h"
 
 int
 smtp_transaction_begin(
@@ -34,6 +35,7 @@ smtp_transaction_end(struct smtp_session *session)
 		free(transaction->recipients[i].passed);
 	}
 	free(transaction->recipients);
+	header_free(transaction->data.header);
 	free(transaction);
 	session->actions->reset(session->owner);
 }
