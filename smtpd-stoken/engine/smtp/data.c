@@ -130,7 +130,10 @@ keep_newline(struct scan *scan)
 
 	data->received += 2;
 	if (data->body) {
-		insert(scan, "\n", 1);
+		if (scan->out + scan->kept < scan->in + scan->read)
+			scan->out[scan->kept++] = '\n';
+		else
+			insert(scan, "\n", 1);
 		return;
 	}
 	data->body = (uint8_t)header_newline(data->header, insert, scan);
