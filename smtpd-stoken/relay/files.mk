@@ -1,1 +1,5 @@
-RELAY_OBJS = smtpd-stoken/relay/main.o smtpd-stoken/relay/setup.o
+RELAY_OBJS = smtpd-stoken/relay/connection.o smtpd-stoken/relay/engines.o \
+	smtpd-stoken/relay/hop.o smtpd-stoken/relay/link.o \
+	smtpd-stoken/relay/mail.o smtpd-stoken/relay/main.o \
+	smtpd-stoken/relay/requests.o smtpd-stoken/relay/resolve.o \
+	smtpd-stoken/relay/setup.o smtpd-stoken/relay/trust.o

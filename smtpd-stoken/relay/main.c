@@ -6,21 +6,88 @@
  * the resolver, holds the password for the relay host and no other secret, and
  * sends nothing without a ticket of tokend's.
  */
+#include <sys/time.h>
+
 #include <errno.h>
+#include <event.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "imsg/channel.h"
 #include "lib/log.h"
 #include "lib/process.h"
+#include "smtpd-stoken/relay/engines.h"
+#include "smtpd-stoken/relay/hop.h"
+#include "smtpd-stoken/relay/requests.h"
 #include "smtpd-stoken/relay/setup.h"
+#include "smtpd-stoken/relay/trust.h"
 
 #define SETUP "stdio rpath inet dns unix recvfd unveil"
 #define PROMISES "stdio rpath inet dns recvfd"
 /* The LMTP server is a socket in the file system. */
 #define PROMISES_UNIX PROMISES " unix"
 
-static const struct channel_handler engine_handlers[] = {{0, NULL}};
+static struct event deadline_event;
+static size_t engines;
+static int ends;
+
+static void
+peer_new(struct channel *c)
+{
+	struct engine *engine = engine_new(c);
+
+	if (engine == NULL)
+		fatal("engine");
+	channel_set_context(c, engine);
+	engines++;
+}
+
+/* What it has asked for is given up, as far as that can be. */
+static void
+peer_gone(struct channel *c)
+{
+	engine_free(channel_context(c));
+	if (--engines == 0 && ends)
+		process_exit();
+}
+
+static void
+peer_drained(struct channel *c)
+{
+	channel_resume(c);
+}
+
+static void
+deadline(int fd, short what, void *unused)
+{
+	(void)fd;
+	(void)what;
+	(void)unused;
+	process_exit();
+}
+
+/* The engines end first, each when its sessions have. */
+static void
+shut_down(uint32_t seconds)
+{
+	struct timeval wait = {.tv_sec = seconds};
+
+	hops_shut_down();
+	if (engines == 0)
+		process_exit();
+	ends = 1;
+	(void)evtimer_add(&deadline_event, &wait);
+}
+
+static void
+start(const struct process_start *s)
+{
+	(void)s;
+	if (trust_init() == -1)
+		fatalx("trust_init");
+	hops_init();
+	evtimer_set(&deadline_event, deadline, NULL);
+}
 
 static const struct process_peer peers[] = {
     {ROLE_ENGINE, engine_handlers},
@@ -36,17 +103,24 @@ static struct process_role role = {
     .title = "relay",
     .setup_promises = SETUP,
     .promises = PROMISES,
+    .start = start,
     .parent_handlers = setup_handlers,
     .peers = peers,
     .commit = commit,
     .unveil = narrow,
+    .peer_new = peer_new,
+    .peer_gone = peer_gone,
+    .peer_drained = peer_drained,
+    .shutdown = shut_down,
 };
 
 static int
 commit(const struct settings *settings, int first, char *problem, size_t size)
 {
-	if (setup_take(settings, problem, size) == -1)
+	if (resolve_init(problem, size) == -1 ||
+	    setup_take(settings, problem, size) == -1)
 		return -1;
+	hops_configure();
 	if (first && settings->lmtp_address != NULL &&
 	    settings->lmtp_address[0] == '/')
 		role.promises = PROMISES_UNIX;

@@ -9,6 +9,7 @@
 
 #include "lib/log.h"
 #include "smtpd-stoken/relay/setup.h"
+#include "smtpd-stoken/relay/trust.h"
 
 /* A bundle of all public authorities has some 250 KiB. */
 #define FILE_MOST (16 * 1024 * 1024)
@@ -191,6 +192,8 @@ setup_of(const struct settings *settings)
 static const char *
 complete(struct setup *setup, const struct settings *settings)
 {
+	static char why[128];
+
 	if (setup->hostname == NULL)
 		return "hostname is not set";
 	if (!has_ticket_key)
@@ -198,9 +201,12 @@ complete(struct setup *setup, const struct settings *settings)
 	if (setup->relay_host != NULL && setup->verify) {
 		if (ca_file.length == 0)
 			return "the file of `ca` is empty or missing";
-		setup->ca = ca_file.data;
-		setup->ca_length = ca_file.length;
-		memset(&ca_file, 0, sizeof(ca_file));
+	}
+	if (setup->relay_host != NULL) {
+		setup->trust = trust_new(setup->verify ? ca_file.data : NULL,
+		    ca_file.length, why, sizeof(why));
+		if (setup->trust == NULL)
+			return why;
 	}
 	if (settings->relay_label == NULL)
 		return NULL;
@@ -245,6 +251,6 @@ setup_release(struct setup *setup)
 	free(setup->relay_host);
 	freezero(setup->login, sizeof(*setup->login));
 	free(setup->lmtp_address);
-	free(setup->ca);
+	trust_free(setup->trust);
 	free(setup);
 }

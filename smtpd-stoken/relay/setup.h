@@ -11,6 +11,8 @@
 #include "lib/settings.h"
 #include "lib/ticket.h"
 
+struct trust;
+
 /* How to log in to the relay host; wiped when it is freed. */
 struct login {
 	char user[256];
@@ -28,8 +30,7 @@ struct setup {
 	struct login *login; /* or NULL */
 	char *lmtp_address; /* path or ADDRESS:PORT; NULL: no deliver lmtp */
 	uint64_t timeout; /* seconds: timeout relay */
-	uint8_t *ca; /* PEM, or NULL */
-	size_t ca_length;
+	struct trust *trust; /* for TLS to the relay host, or NULL */
 };
 
 /* The newest one; NULL before the first commit. */

@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: ISC */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+#include "lib/ticket.h"
+#include "smtpd-stoken/relay/connection.h"
+#include "smtpd-stoken/relay/engines.h"
+#include "smtpd-stoken/relay/hop.h"
+#include "smtpd-stoken/relay/mail.h"
+
+static void
+copy_free(struct copy *copy)
+{
+	struct mail *mail = copy->mail;
+
+	hop_withdraw(copy);
+	TAILQ_REMOVE(&mail->copies, copy, entry);
+	mail->copy_count--;
+	free(copy->head);
+	free(copy);
+}
+
+static struct copy *
+first_empty(struct mail *mail)
+{
+	struct copy *copy;
+
+	TAILQ_FOREACH (copy, &mail->copies, entry) {
+		if (copy->count == 0)
+			return copy;
+	}
+	return NULL;
+}
+
+/*
+ * Copies without recipients are over, and so is a mail without. Giving up a
+ * transaction may end a connection, and with it other copies: so nothing is
+ * freed while a walk over the mail goes on.
+ */
+void
+mail_check(struct mail *mail)
+{
+	struct copy *copy;
+
+	if (mail->busy > 0)
+		return;
+	mail->busy++;
+	while ((copy = first_empty(mail)) != NULL)
+		copy_free(copy);
+	mail->busy--;
+	if (mail->count == 0)
+		engine_remove(mail);
+}
+
+static void
+recipient_free(struct copy *copy, struct recipient *recipient)
+{
+	TAILQ_REMOVE(&copy->recipients, recipient, entry);
+	copy->count--;
+	copy->mail->count--;
+	copy->mail->engine->recipients--;
+	free(recipient->verdict.text);
+	free(recipient);
+}
+
+static struct recipient *
+find_recipient(struct copy *copy, uint32_t number)
+{
+	struct recipient *recipient;
+
+	TAILQ_FOREACH (recipient, &copy->recipients, entry) {
+		if (recipient->number == number)
+			return recipient;
+	}
+	return NULL;
+}
+
+struct copy *
+mail_copy_of(struct mail *mail, uint32_t number)
+{
+	struct copy *copy;
+
+	TAILQ_FOREACH (copy, &mail->copies, entry) {
+		if (find_recipient(copy, number) != NULL)
+			return copy;
+	}
+	return NULL;
+}
+
+/* Is any recipient of the copy without its result? */
+static int
+is_settled(const struct copy *copy)
+{
+	const struct recipient *recipient;
+
+	TAILQ_FOREACH (recipient, &copy->recipients, entry) {
+		if (recipient->state != RECIPIENT_SETTLED)
+			return 0;
+	}
+	return 1;
+}
+
+/* Tells what may be told, of recipients that are forgotten then. */
+static void
+tell_settled(struct mail *mail)
+{
+	struct copy *copy;
+	struct recipient *recipient, *next;
+
+	if (mail->fd == -1)
+		return;
+	TAILQ_FOREACH (copy, &mail->copies, entry) {
+		TAILQ_FOREACH_SAFE (recipient, &copy->recipients, entry, next) {
+			if (recipient->state != RECIPIENT_SETTLED)
+				continue;
+			engine_tell_result(mail, recipient->number,
+			    &recipient->verdict, mail->count == 1);
+			recipient_free(copy, recipient);
+		}
+	}
+}
+
+static void
+settle(struct recipient *recipient, enum relay_outcome outcome,
+    unsigned int code, const char *enhanced, const char *text)
+{
+	struct verdict *verdict = &recipient->verdict;
+
+	recipient->state = RECIPIENT_SETTLED;
+	verdict->outcome = outcome;
+	verdict->code = (uint16_t)code;
+	(void)strlcpy(verdict->enhanced, enhanced, sizeof(verdict->enhanced));
+	verdict->text = strdup(text);
+}
+
+static void
+settle_by_reply(struct recipient *recipient, const struct client_reply *reply)
+{
+	settle(recipient, reply->code / 100 == 2 ? RELAY_SENT : RELAY_REFUSED,
+	    reply->code, reply->enhanced, reply->text);
+}
+
+/*
+ * Nothing goes out of what has not: every copy that was not released is
+ * withdrawn, and its recipients that know nothing yet are told so.
+ */
+static void
+stop(struct mail *mail)
+{
+	struct copy *copy;
+	struct recipient *recipient;
+
+	mail->stopped = 1;
+	TAILQ_FOREACH (copy, &mail->copies, entry) {
+		if (copy->state == COPY_RELEASED || copy->state == COPY_OVER)
+			continue;
+		hop_withdraw(copy);
+		copy->state = COPY_OVER;
+		TAILQ_FOREACH (recipient, &copy->recipients, entry) {
+			if (recipient->state == RECIPIENT_ACCEPTED)
+				settle(recipient, RELAY_NOT_TRIED, 451, "4.4.0",
+				    "Not sent, since another copy failed");
+		}
+	}
+}
+
+/* In the order of opening; NULL: none is. */
+static struct copy *
+first_held(struct mail *mail)
+{
+	struct copy *copy;
+
+	TAILQ_FOREACH (copy, &mail->copies, entry) {
+		if (copy->state == COPY_HELD)
+			return copy;
+	}
+	return NULL;
+}
+
+/*
+ * DESIGN section 11, one reply for many outcomes: what fails before a copy
+ * was accepted stops the mail; the first copy goes alone, when all are ready;
+ * then all others go.
+ */
+static void
+step_one_by_one(struct mail *mail)
+{
+	struct copy *copy;
+
+	if (mail->sent) {
+		while ((copy = first_held(mail)) != NULL)
+			connection_release(copy->connection);
+		return;
+	}
+	TAILQ_FOREACH (copy, &mail->copies, entry) {
+		if (copy->count == 0)
+			continue;
+		if (copy->state == COPY_OVER && is_settled(copy)) {
+			stop(mail);
+			return;
+		}
+		if (copy->state != COPY_HELD)
+			return;
+	}
+	if ((copy = first_held(mail)) != NULL)
+		connection_release(copy->connection);
+}
+
+/* What follows from what became known. May free the mail. */
+static void
+step(struct mail *mail)
+{
+	mail->busy++;
+	if (mail->fd != -1 && mail->one_by_one && !mail->stopped)
+		step_one_by_one(mail);
+	tell_settled(mail);
+	mail->busy--;
+	mail_check(mail);
+}
+
+void
+copy_answered(
+    struct copy *copy, uint32_t number, const struct client_reply *reply)
+{
+	struct recipient *recipient = find_recipient(copy, number);
+	struct mail *mail = copy->mail;
+
+	if (recipient == NULL || recipient->state != RECIPIENT_ASKED)
+		return;
+	engine_tell_opened(
+	    mail, number, reply->code, reply->enhanced, reply->text);
+	if (reply->code / 100 == 2) {
+		recipient->state = RECIPIENT_ACCEPTED;
+		return;
+	}
+	recipient_free(copy, recipient);
+	step(mail);
+}
+
+/* The time of a ticket counts until the message is in others' hands. */
+static int
+is_late(const struct copy *copy)
+{
+	const struct recipient *recipient;
+	uint64_t now = ticket_clock();
+
+	TAILQ_FOREACH (recipient, &copy->recipients, entry) {
+		if (recipient->expires != 0 && now >= recipient->expires)
+			return 1;
+	}
+	return 0;
+}
+
+void
+copy_held(struct copy *copy)
+{
+	struct client_reply reply;
+
+	if (copy->state != COPY_SENDS)
+		return;
+	copy->state = COPY_HELD;
+	if (copy->mail->one_by_one)
+		step(copy->mail);
+	else if (!is_late(copy))
+		connection_release(copy->connection);
+	else {
+		log_warnx("message %s: its ticket came too late",
+		    copy->mail->message);
+		hop_reply(&reply, "4.3.0", "Too late, try again");
+		copy_failed(copy, &reply);
+	}
+}
+
+/* By now all are told, or will not be: the connection serves others. */
+static void
+end_transaction(struct copy *copy)
+{
+	copy->state = COPY_OVER;
+	if (copy->connection != NULL)
+		connection_finish(copy->connection);
+}
+
+void
+copy_result(
+    struct copy *copy, uint32_t number, const struct client_reply *reply)
+{
+	struct recipient *recipient = find_recipient(copy, number);
+	struct mail *mail = copy->mail;
+
+	if (recipient == NULL || recipient->state != RECIPIENT_ACCEPTED)
+		return;
+	settle_by_reply(recipient, reply);
+	if (reply->code / 100 == 2)
+		mail->sent = 1;
+	if (is_settled(copy))
+		end_transaction(copy);
+	step(mail);
+}
+
+void
+copy_failed(struct copy *copy, const struct client_reply *reply)
+{
+	struct recipient *recipient, *next;
+	struct mail *mail = copy->mail;
+
+	mail->busy++;
+	hop_withdraw(copy);
+	copy->state = COPY_OVER;
+	TAILQ_FOREACH_SAFE (recipient, &copy->recipients, entry, next) {
+		if (recipient->state == RECIPIENT_ACCEPTED)
+			settle_by_reply(recipient, reply);
+		else if (recipient->state == RECIPIENT_ASKED) {
+			engine_tell_opened(mail, recipient->number, reply->code,
+			    reply->enhanced, reply->text);
+			recipient_free(copy, recipient);
+		}
+	}
+	mail->busy--;
+	step(mail);
+}
+
+/* One that may take a further recipient; a new one where there is none. */
+static struct copy *
+copy_for(struct mail *mail, int shared)
+{
+	struct copy *copy;
+
+	TAILQ_FOREACH (copy, &mail->copies, entry) {
+		if (shared && copy->shared && copy->count > 0 &&
+		    copy->state <= COPY_OPEN)
+			return copy;
+	}
+	if (mail->copy_count >= MAIL_COPIES_MOST ||
+	    (copy = calloc(1, sizeof(*copy))) == NULL)
+		return NULL;
+	copy->mail = mail;
+	copy->shared = (uint8_t)shared;
+	TAILQ_INIT(&copy->recipients);
+	TAILQ_INSERT_TAIL(&mail->copies, copy, entry);
+	mail->copy_count++;
+	return copy;
+}
+
+static struct recipient *
+recipient_new(const struct msg_relay_open *m)
+{
+	size_t length = m->address.length, more = m->rcpt_parameters.length;
+	struct recipient *recipient =
+	    calloc(1, sizeof(*recipient) + length + more + 2);
+
+	if (recipient == NULL)
+		return NULL;
+	recipient->number = m->recipient;
+	recipient->parameters = recipient->address + length + 1;
+	memcpy(recipient->address, m->address.data, length);
+	memcpy(recipient->parameters, m->rcpt_parameters.data, more);
+	return recipient;
+}
+
+int
+mail_add(struct mail *mail, const struct msg_relay_open *m, uint64_t expires)
+{
+	struct recipient *recipient;
+	struct copy *copy;
+
+	if (mail->count >= MAIL_RECIPIENTS_MOST ||
+	    mail->engine->recipients >= RECIPIENTS_MOST ||
+	    (recipient = recipient_new(m)) == NULL)
+		return -1;
+	if ((copy = copy_for(mail, m->shared != 0)) == NULL) {
+		free(recipient);
+		return -1;
+	}
+	recipient->expires = expires;
+	mail->holds |= expires != 0;
+	TAILQ_INSERT_TAIL(&copy->recipients, recipient, entry);
+	copy->count++;
+	mail->count++;
+	mail->engine->recipients++;
+	if (copy->state == COPY_NEW)
+		hop_submit(copy);
+	else if (copy->state == COPY_OPEN)
+		connection_recipient(copy->connection, recipient);
+	return 0;
+}
+
+/* The tickets for the LMTP server are those of a delivery: hold them to it. */
+void
+copy_may_send(struct copy *copy)
+{
+	if (copy->state == COPY_OPEN)
+		connection_data(copy->connection,
+		    copy->mail->one_by_one || copy->mail->holds);
+}
+
+void
+mail_send(struct mail *mail)
+{
+	struct copy *copy;
+
+	mail->busy++;
+	TAILQ_FOREACH (copy, &mail->copies, entry)
+		copy_may_send(copy);
+	mail->busy--;
+	step(mail);
+}
+
+void
+mail_abandon(struct mail *mail)
+{
+	struct copy *copy;
+	struct recipient *recipient;
+
+	mail->busy++;
+	TAILQ_FOREACH (copy, &mail->copies, entry) {
+		while ((recipient = TAILQ_FIRST(&copy->recipients)) != NULL)
+			recipient_free(copy, recipient);
+	}
+	mail->busy--;
+	mail_check(mail);
+}
+
+int
+mail_read(void *context, uint64_t offset, void *buffer, size_t size)
+{
+	const struct mail *mail = context;
+	uint8_t *to = buffer;
+	ssize_t n;
+
+	while (size > 0) {
+		n = pread(mail->fd, to, size, (off_t)(mail->offset + offset));
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			log_warnx("message %s: cannot read its file: %s",
+			    mail->message,
+			    n == 0 ? "it is too short" : strerror(errno));
+			return -1;
+		}
+		to += n;
+		offset += (uint64_t)n;
+		size -= (size_t)n;
+	}
+	return 0;
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: ISC */
+#include <sys/types.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include <ares.h>
+#include <event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "smtpd-stoken/relay/resolve.h"
+
+#define SOCKETS 16
+#define TIMEOUT 3000 /* milliseconds, doubled at the second try */
+#define TRIES 2
+
+struct question {
+	resolve_function *done;
+	void *owner;
+	uint16_t port;
+};
+
+static ares_channel channel;
+static int has_channel;
+static unsigned int questions;
+static struct event timer;
+static struct {
+	ares_socket_t fd; /* where `used` */
+	int used;
+	struct event event;
+} sockets[SOCKETS];
+
+static void
+set_timer(void)
+{
+	struct timeval wait, *soonest;
+
+	soonest = ares_timeout(channel, NULL, &wait);
+	if (soonest != NULL)
+		(void)evtimer_add(&timer, soonest);
+	else
+		(void)evtimer_del(&timer);
+}
+
+static void
+on_timer(int fd, short what, void *unused)
+{
+	(void)fd;
+	(void)what;
+	(void)unused;
+	ares_process_fd(channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	set_timer();
+}
+
+static void
+on_socket(int fd, short what, void *unused)
+{
+	(void)unused;
+	ares_process_fd(channel, (what & EV_READ) ? fd : ARES_SOCKET_BAD,
+	    (what & EV_WRITE) ? fd : ARES_SOCKET_BAD);
+	set_timer();
+}
+
+/* c-ares has a socket for us to watch, or watches one no more. */
+static void
+on_state(void *unused, ares_socket_t fd, int readable, int writable)
+{
+	short what = (short)(EV_PERSIST | (readable ? EV_READ : 0) |
+	    (writable ? EV_WRITE : 0));
+	size_t i, free_place = SOCKETS;
+
+	(void)unused;
+	for (i = 0; i < SOCKETS; i++) {
+		if (sockets[i].used && sockets[i].fd == fd)
+			break;
+		if (!sockets[i].used)
+			free_place = i;
+	}
+	if (i == SOCKETS)
+		i = free_place;
+	else {
+		(void)event_del(&sockets[i].event);
+		sockets[i].used = 0;
+	}
+	/* Without a place nothing is heard of it, and it times out. */
+	if (i == SOCKETS || (!readable && !writable))
+		return;
+	sockets[i].fd = fd;
+	sockets[i].used = 1;
+	event_set(&sockets[i].event, fd, what, on_socket, NULL);
+	(void)event_add(&sockets[i].event, NULL);
+}
+
+int
+resolve_init(char *problem, size_t size)
+{
+	/* Nothing but the files that stay visible; no other lookups. */
+	struct ares_options options = {.timeout = TIMEOUT,
+	    .tries = TRIES,
+	    .lookups = (char[]) {"fb"},
+	    .sock_state_cb = on_state};
+	int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
+	    ARES_OPT_SOCK_STATE_CB;
+	ares_channel fresh;
+	int status;
+
+	if (questions > 0)
+		return 0;
+	if (!has_channel) {
+		evtimer_set(&timer, on_timer, NULL);
+		if ((status = ares_library_init(ARES_LIB_INIT_ALL)) != 0)
+			goto failed;
+	}
+	status = ares_init_options(&fresh, &options, mask);
+	if (status != ARES_SUCCESS)
+		goto failed;
+	if (has_channel)
+		ares_destroy(channel);
+	channel = fresh;
+	has_channel = 1;
+	return 0;
+failed:
+	(void)snprintf(problem, size, "resolver: %s", ares_strerror(status));
+	return -1;
+}
+
+static void
+collect(struct addresses *to, const struct ares_addrinfo *found, uint16_t port)
+{
+	const struct ares_addrinfo_node *node;
+	struct address *a;
+
+	to->ttl = 300;
+	for (node = found->nodes; node != NULL && to->count < ADDRESSES_MOST;
+	     node = node->ai_next) {
+		if ((node->ai_family != AF_INET &&
+			node->ai_family != AF_INET6) ||
+		    node->ai_addrlen > sizeof(a->address))
+			continue;
+		a = &to->list[to->count++];
+		memcpy(&a->address, node->ai_addr, node->ai_addrlen);
+		a->length = node->ai_addrlen;
+		if (node->ai_family == AF_INET)
+			((struct sockaddr_in *)&a->address)->sin_port =
+			    htons(port);
+		else
+			((struct sockaddr_in6 *)&a->address)->sin6_port =
+			    htons(port);
+		if (node->ai_ttl >= 0 && (uint32_t)node->ai_ttl < to->ttl)
+			to->ttl = (uint32_t)node->ai_ttl;
+	}
+}
+
+static void
+on_answer(void *context, int status, int timeouts, struct ares_addrinfo *found)
+{
+	struct question *question = context;
+	struct addresses addresses = {.count = 0};
+
+	(void)timeouts;
+	questions--;
+	if (status == ARES_SUCCESS)
+		collect(&addresses, found, question->port);
+	if (found != NULL)
+		ares_freeaddrinfo(found);
+	question->done(question->owner, &addresses,
+	    addresses.count > 0          ? NULL
+		: status == ARES_SUCCESS ? "it has no address"
+					 : ares_strerror(status));
+	free(question);
+}
+
+void
+resolve_host(
+    const char *name, uint16_t port, resolve_function *done, void *owner)
+{
+	struct ares_addrinfo_hints hints = {.ai_flags = ARES_AI_NOSORT,
+	    .ai_family = AF_UNSPEC,
+	    .ai_socktype = SOCK_STREAM};
+	struct question *question = calloc(1, sizeof(*question));
+	struct addresses none = {.count = 0};
+
+	if (question == NULL) {
+		done(owner, &none, "out of memory");
+		return;
+	}
+	question->done = done;
+	question->owner = owner;
+	question->port = port;
+	questions++;
+	ares_getaddrinfo(channel, name, NULL, &hints, on_answer, question);
+	set_timer();
+}
+
+int
+resolve_literal(struct addresses *to, const char *text, uint16_t port)
+{
+	struct sockaddr_in *in = (struct sockaddr_in *)&to->list[0].address;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&to->list[0].address;
+
+	memset(to, 0, sizeof(*to));
+	to->ttl = UINT32_MAX;
+	if (inet_pton(AF_INET, text, &in->sin_addr) == 1) {
+		in->sin_family = AF_INET;
+		in->sin_port = htons(port);
+		to->list[0].length = sizeof(*in);
+	} else if (inet_pton(AF_INET6, text, &in6->sin6_addr) == 1) {
+		in6->sin6_family = AF_INET6;
+		in6->sin6_port = htons(port);
+		to->list[0].length = sizeof(*in6);
+	} else
+		return -1;
+	to->count = 1;
+	return 0;
+}
+
+static int
+unix_address(struct addresses *to, const char *path)
+{
+	struct sockaddr_un *un = (struct sockaddr_un *)&to->list[0].address;
+
+	memset(to, 0, sizeof(*to));
+	if (strlcpy(un->sun_path, path, sizeof(un->sun_path)) >=
+	    sizeof(un->sun_path))
+		return -1;
+	un->sun_family = AF_UNIX;
+	to->list[0].length = sizeof(*un);
+	to->ttl = UINT32_MAX;
+	to->count = 1;
+	return 0;
+}
+
+int
+resolve_lmtp(struct addresses *to, const char *text)
+{
+	char host[64];
+	const char *colon = strrchr(text, ':'), *problem;
+	size_t length;
+	uint16_t port;
+
+	if (text[0] == '/')
+		return unix_address(to, text);
+	if (colon == NULL)
+		return -1;
+	port = (uint16_t)strtonum(colon + 1, 1, 65535, &problem);
+	length = (size_t)(colon - text);
+	if (text[0] == '[' && length > 2) {
+		text++;
+		length -= 2;
+	}
+	if (problem != NULL || length >= sizeof(host))
+		return -1;
+	memcpy(host, text, length);
+	host[length] = '\0';
+	return resolve_literal(to, host, port);
+}
+
+int
+address_is_loopback(const struct address *a)
+{
+	const struct sockaddr_in *in = (const struct sockaddr_in *)&a->address;
+	const struct sockaddr_in6 *in6 =
+	    (const struct sockaddr_in6 *)&a->address;
+
+	if (a->address.ss_family == AF_INET)
+		return ntohl(in->sin_addr.s_addr) >> 24 == 127;
+	if (a->address.ss_family == AF_INET6)
+		return IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
+	return 1;
+}
+
+const char *
+address_text(const struct address *a, char *out, size_t size)
+{
+	const struct sockaddr_in *in = (const struct sockaddr_in *)&a->address;
+	const struct sockaddr_in6 *in6 =
+	    (const struct sockaddr_in6 *)&a->address;
+	const struct sockaddr_un *un = (const struct sockaddr_un *)&a->address;
+	char host[INET6_ADDRSTRLEN] = "?";
+
+	if (a->address.ss_family == AF_INET) {
+		(void)inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
+		(void)snprintf(out, size, "%s:%u", host, ntohs(in->sin_port));
+	} else if (a->address.ss_family == AF_INET6) {
+		(void)inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
+		(void)snprintf(
+		    out, size, "[%s]:%u", host, ntohs(in6->sin6_port));
+	} else
+		(void)strlcpy(out, un->sun_path, size);
+	return out;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The addresses of a host, by the DNS and /etc/hosts, without waiting. One
+ * question at a time, and a bounded number of answers.
+ */
+#ifndef RELAY_RESOLVE_H
+#define RELAY_RESOLVE_H
+
+#include <sys/types.h>
+#include <sys/socket.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define ADDRESSES_MOST 16
+
+struct address {
+	struct sockaddr_storage address;
+	socklen_t length;
+};
+
+struct addresses {
+	struct address list[ADDRESSES_MOST];
+	size_t count;
+	uint32_t ttl; /* seconds they are good for */
+};
+
+/* `why` is NULL when there are some. */
+typedef void
+resolve_function(void *owner, const struct addresses *, const char *why);
+
+/*
+ * Reads /etc/resolv.conf; again at a reload, unless a question is under way.
+ * Returns 0, or -1 with the problem in words.
+ */
+int resolve_init(char *problem, size_t size);
+
+/* A question; the answer may come from within. */
+void
+resolve_host(const char *name, uint16_t port, resolve_function *, void *owner);
+
+/* An address in text, and its port: no question. Returns 0 or -1. */
+int resolve_literal(struct addresses *, const char *text, uint16_t port);
+
+/* A socket's path, ADDRESS:PORT or [ADDRESS]:PORT. Returns 0 or -1. */
+int resolve_lmtp(struct addresses *, const char *text);
+
+int address_is_loopback(const struct address *);
+
+/* "192.0.2.1:25", "[2001:db8::1]:25", or the path. Returns `out`. */
+const char *address_text(const struct address *, char *out, size_t size);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * TLS as a client, by libtls, and what that lacks: the certificates of the
+ * authorities are read once, not once for each connection (50 ms of CPU for a
+ * system's bundle). libcrypto tells an ex_data index of each SSL that comes
+ * into being (CRYPTO_get_ex_new_index(3)), so that libtls' can be reached.
+ */
+#ifndef RELAY_TRUST_H
+#define RELAY_TRUST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct ssl_st;
+struct tls;
+
+/* Whom connections trust: any number of them share one. */
+struct trust;
+
+/* Once, before any other TLS call of the process. 0, or -1. */
+int trust_init(void);
+
+/*
+ * `pem` holds certificates of authorities; NULL: nobody is verified. Returns
+ * NULL with the reason in `why`.
+ */
+struct trust *
+trust_new(const uint8_t *pem, size_t length, char *why, size_t size);
+void trust_free(struct trust *); /* NULL is fine */
+
+/*
+ * TLS on a connected, non-blocking descriptor. `name` goes out as SNI and is
+ * what the certificate must be for; an address is verified as one. NULL: no
+ * memory.
+ */
+struct tls *
+trust_dial(struct trust *, int fd, const char *name, struct ssl_st **);
+
+/* The handshake is done, and the certificate was verified where it had to. */
+int trust_established(const struct ssl_st *);
+
+/* Octets wait inside the connection, of which poll(2) knows nothing. */
+int trust_pending(const struct ssl_st *);
+
+#endif
