@@ -11,11 +11,14 @@
 #include "smtpd-stoken/relay/smtp/client.h"
 
 #define WORLD_RECIPIENTS 256
+#ifndef WORLD_SAID
+#define WORLD_SAID 4194304
+#endif
 
 struct world {
 	struct client *client;
 	struct client_settings settings;
-	char said[1048576]; /* octets for the peer */
+	char said[WORLD_SAID]; /* octets for the peer */
 	size_t said_length;
 	size_t writes;
 	size_t secrets; /* of them by write_secret */
