@@ -74,7 +74,7 @@ recipient(void *owner, const struct smtp_recipient_check *check)
 
 	if (s->mail_time == 0)
 		s->mail_time = engine_now();
-	if (tokend_recipient(s, check) == -1)
+	if (grant_ask(s, check) == -1 || tokend_recipient(s, check) == -1)
 		smtp_on_recipient(s->smtp, check->number, SMTP_TEMPORARY, NULL);
 }
 
@@ -108,26 +108,13 @@ refused(void *owner, const char *id, enum smtp_verdict verdict)
 	delivery_log_refused(owner, id, verdict);
 }
 
-void
-session_drop_grants(struct session *s)
-{
-	size_t i;
-
-	for (i = 0; i < s->grant_count; i++)
-		free(s->grants[i].mailboxes);
-	free(s->grants);
-	s->grants = NULL;
-	s->grant_count = s->grant_room = 0;
-}
-
 static void
 reset(void *owner)
 {
 	struct session *s = owner;
 
 	transfer_forget(s);
-	session_drop_grants(s);
-	s->grants_lost = 0;
+	grants_drop(s);
 	s->transaction++;
 	s->mail_time = 0;
 }

@@ -114,6 +114,8 @@ configuration_new(const struct settings *settings)
 	c->smtp.metadata = settings->metadata != 0;
 	c->smtp.metadata_strict = settings->metadata_strict != 0;
 	c->smtp.flags_from = (unsigned int)settings->metadata_flags;
+	c->header_recipients = (uint32_t)settings->token_header_recipients;
+	c->deliver_lmtp = settings->deliver_lmtp != 0;
 	c->timeout_command = (int64_t)settings->timeout_command * 1000;
 	c->timeout_data = (int64_t)settings->timeout_data * 1000;
 	c->timeout_shutdown = (uint32_t)settings->timeout_shutdown;

@@ -15,6 +15,8 @@ struct configuration {
 	struct smtp_settings smtp;
 	int64_t timeout_command, timeout_data; /* milliseconds; 0: never */
 	uint32_t timeout_shutdown; /* seconds */
+	uint32_t header_recipients; /* `token header recipients`; 0: no */
+	int deliver_lmtp; /* not lmtpd delivers, but relay */
 	unsigned long references;
 	char *hostname, *domain;
 };

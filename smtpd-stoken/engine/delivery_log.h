@@ -2,13 +2,14 @@
 #ifndef ENGINE_DELIVERY_LOG_H
 #define ENGINE_DELIVERY_LOG_H
 
-#include "smtpd-stoken/engine/session.h"
+#include "smtpd-stoken/engine/transfer.h"
 
 /*
- * The line of the log for the nth accepted recipient of a session's
- * transaction (DESIGN section 7). The result's id is the delivery id.
+ * The line of the log for a part of a recipient's delivery (DESIGN section
+ * 7). The result has the delivery id, and tells whether there is a new token.
  */
-void delivery_log(const struct session *, size_t n, const struct smtp_result *);
+void delivery_log(
+    const struct transfer *, const struct part *, const struct smtp_result *);
 
 /* The lines of a message that was refused at the end of its data. */
 void delivery_log_refused(

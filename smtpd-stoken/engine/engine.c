@@ -12,6 +12,7 @@
 #include "lib/process.h"
 #include "smtpd-stoken/engine/engine.h"
 #include "smtpd-stoken/engine/files.h"
+#include "smtpd-stoken/engine/relay.h"
 #include "smtpd-stoken/engine/session.h"
 #include "smtpd-stoken/engine/tokend.h"
 
@@ -57,7 +58,7 @@ commit(const struct settings *settings, int first, char *problem, size_t size)
 int
 engine_is_blocked(void)
 {
-	return tokend_is_full() || files_are_full();
+	return tokend_is_full() || files_are_full() || relay_is_full();
 }
 
 static void
@@ -81,6 +82,8 @@ peer_gone(struct channel *c)
 		files_worker_gone(channel_instance(c));
 	else if (channel_peer(c) == ROLE_FRONTEND)
 		session_frontend_gone(channel_instance(c));
+	else if (channel_peer(c) == ROLE_RELAY)
+		relay_gone();
 }
 
 static void
@@ -89,8 +92,6 @@ peer_drained(struct channel *c)
 	(void)c;
 	session_io_resume();
 }
-
-static const struct channel_handler relay_handlers[] = {{0, NULL}};
 
 static const struct process_peer peers[] = {{ROLE_FRONTEND, session_handlers},
     {ROLE_TOKEND, tokend_handlers}, {ROLE_LMTPD, file_handlers},

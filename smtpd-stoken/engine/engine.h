@@ -10,7 +10,7 @@
 /* The settings in force, for new sessions. */
 struct configuration *engine_configuration(void);
 const struct process_start *engine_start(void);
-/* tokend or an lmtpd does not keep up: clients are not read. */
+/* tokend, relay or an lmtpd does not keep up: clients are not read. */
 int engine_is_blocked(void);
 
 #endif

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <sys/types.h>
-#include <sys/uio.h>
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,7 +10,6 @@
 #include "smtpd-stoken/engine/files.h"
 #include "smtpd-stoken/engine/looks.h"
 #include "smtpd-stoken/engine/session.h"
-#include "smtpd-stoken/engine/transfer.h"
 
 #define WORKERS 64
 /* Files that are kept open ahead of need with each worker. */
@@ -23,7 +20,7 @@
 
 RB_HEAD(files, file);
 TAILQ_HEAD(file_queue, file);
-TAILQ_HEAD(transfer_queue, transfer);
+TAILQ_HEAD(user_queue, file_user);
 
 struct worker {
 	struct channel *channel; /* NULL while it is away */
@@ -35,7 +32,7 @@ struct worker {
 };
 
 static struct files by_id = RB_INITIALIZER(&by_id);
-static struct transfer_queue waiting = TAILQ_HEAD_INITIALIZER(waiting);
+static struct user_queue waiting = TAILQ_HEAD_INITIALIZER(waiting);
 static struct worker workers[WORKERS];
 static unsigned int share = SHARE;
 static uint64_t last_id;
@@ -96,7 +93,7 @@ ask(struct worker *worker)
 	if ((file = calloc(1, sizeof(*file))) == NULL)
 		return;
 	file->id = ++last_id;
-	file->fd = -1;
+	file->fd = file->reader = -1;
 	file->worker = (uint8_t)(worker - workers);
 	m.file_open.file = file->id;
 	if (channel_send(worker->channel, MSG_FILE_OPEN, &m, -1) == -1) {
@@ -126,6 +123,8 @@ drop(struct file *file)
 {
 	if (file->fd != -1)
 		close(file->fd);
+	if (file->reader != -1)
+		close(file->reader);
 	RB_REMOVE(files, &by_id, file);
 	free(file->head);
 	free(file);
@@ -152,15 +151,15 @@ choose(int with_spare)
 }
 
 static void
-give(struct file *file, struct transfer *transfer)
+give(struct file *file, struct file_user *user)
 {
-	file->transfer = transfer;
+	file->user = user;
 	workers[file->worker].busy++;
-	transfer_opened(transfer, file, SMTP_OK);
+	user->events->opened(user, file, SMTP_OK);
 }
 
 void
-files_take(struct transfer *transfer)
+files_take(struct file_user *user)
 {
 	struct worker *worker = choose(0);
 	struct file *file;
@@ -174,23 +173,23 @@ files_take(struct transfer *transfer)
 		TAILQ_REMOVE(&worker->spare, file, of_worker);
 		worker->spare_count--;
 		replenish(worker);
-		give(file, transfer);
+		give(file, user);
 		return;
 	}
 	if ((worker = choose(0)) == NULL) {
-		transfer_opened(transfer, NULL, SMTP_TEMPORARY);
+		user->events->opened(user, NULL, SMTP_TEMPORARY);
 		return;
 	}
-	TAILQ_INSERT_TAIL(&waiting, transfer, waiting);
+	TAILQ_INSERT_TAIL(&waiting, user, waiting);
 	ask(worker);
 	for (worker = workers; worker < workers + WORKERS; worker++)
 		replenish(worker);
 }
 
 void
-files_cancel(struct transfer *transfer)
+files_cancel(struct file_user *user)
 {
-	TAILQ_REMOVE(&waiting, transfer, waiting);
+	TAILQ_REMOVE(&waiting, user, waiting);
 }
 
 /* It came without its descriptor: no slot was free here, for the moment. */
@@ -208,7 +207,7 @@ static void
 on_opened(struct channel *c, const union message *m, int fd)
 {
 	struct file *file = find(m->file_opened.file);
-	struct transfer *transfer = TAILQ_FIRST(&waiting);
+	struct file_user *user = TAILQ_FIRST(&waiting);
 	enum smtp_verdict verdict = file_verdict(m->file_opened.result);
 	struct session *s = NULL;
 	struct worker *worker;
@@ -226,16 +225,16 @@ on_opened(struct channel *c, const union message *m, int fd)
 	file->fd = fd;
 	if (fd == -1 && verdict == SMTP_OK)
 		verdict = give_back(c, file);
-	if (transfer != NULL) {
-		TAILQ_REMOVE(&waiting, transfer, waiting);
-		s = transfer->session;
+	if (user != NULL) {
+		TAILQ_REMOVE(&waiting, user, waiting);
+		s = user->session;
 	}
 	if (verdict != SMTP_OK) {
 		drop(file);
-		if (transfer != NULL)
-			transfer_opened(transfer, NULL, verdict);
-	} else if (transfer != NULL)
-		give(file, transfer);
+		if (user != NULL)
+			user->events->opened(user, NULL, verdict);
+	} else if (user != NULL)
+		give(file, user);
 	else {
 		TAILQ_INSERT_TAIL(&worker->spare, file, of_worker);
 		worker->spare_count++;
@@ -244,23 +243,74 @@ on_opened(struct channel *c, const union message *m, int fd)
 		session_continue(s);
 }
 
+/*
+ * The file that an answer is about. NULL when it was given up, or when lmtpd
+ * was not asked: that breaks the contract.
+ */
+static struct file *
+answered(struct channel *c, uint64_t id, uint8_t answer)
+{
+	struct file *file = find(id);
+
+	if (file == NULL && id <= last_id && answer == FILE_AWAITS_READER)
+		return NULL;
+	if (file == NULL || file->worker != channel_instance(c) ||
+	    !(file->awaits & answer)) {
+		process_complain(c, "an answer about a file to no question");
+		return NULL;
+	}
+	file->awaits &= (uint8_t)~answer;
+	return file;
+}
+
 static void
 on_delivered(struct channel *c, const union message *m, int fd)
 {
-	struct file *file = find(m->delivered.file);
+	struct file *file =
+	    answered(c, m->delivered.file, FILE_AWAITS_DELIVERED);
 
 	(void)fd;
-	if (file == NULL || file->worker != channel_instance(c) ||
-	    file->transfer == NULL ||
-	    file->transfer->stage != TRANSFER_DELIVERING) {
-		process_complain(c, "DELIVERED of nothing to deliver");
+	if (file != NULL)
+		file->user->events->delivered(file->user, m->delivered.results);
+}
+
+static void
+on_reader(struct channel *c, const union message *m, int fd)
+{
+	struct file *file =
+	    answered(c, m->file_reader.file, FILE_AWAITS_READER);
+	enum smtp_verdict verdict = file_verdict(m->file_reader.result);
+
+	if (file == NULL || file->user == NULL) {
+		if (fd != -1)
+			close(fd);
 		return;
 	}
-	transfer_delivered(file->transfer, m->delivered.results);
+	file->reader = fd;
+	if (fd == -1 && verdict == SMTP_OK)
+		verdict = SMTP_TEMPORARY; /* no slot was free here */
+	file->user->events->readable(file->user, verdict);
+}
+
+static void
+on_flushed(struct channel *c, const union message *m, int fd)
+{
+	struct file *file =
+	    answered(c, m->file_flushed.file, FILE_AWAITS_FLUSHED);
+
+	(void)fd;
+	if (file == NULL)
+		return;
+	if (file->user == NULL) /* given up meanwhile */
+		file_discard(file);
+	else
+		file->user->events->prepared(
+		    file->user, file_verdict(m->file_flushed.result));
 }
 
 const struct channel_handler file_handlers[] = {{MSG_FILE_OPENED, on_opened},
-    {MSG_DELIVERED, on_delivered}, {MSG_DELIVERY_SEEN, looks_seen}, {0, NULL}};
+    {MSG_DELIVERED, on_delivered}, {MSG_FILE_READER, on_reader},
+    {MSG_FILE_FLUSHED, on_flushed}, {MSG_DELIVERY_SEEN, looks_seen}, {0, NULL}};
 
 void
 files_worker_new(struct channel *c)
@@ -302,18 +352,18 @@ static void
 serve_waiting(void)
 {
 	struct worker *worker = choose(0);
-	struct transfer *transfer;
+	struct file_user *user;
 	struct session *s;
 
 	if (worker != NULL) {
-		TAILQ_FOREACH (transfer, &waiting, waiting)
+		TAILQ_FOREACH (user, &waiting, waiting)
 			ask(worker);
 		return;
 	}
-	while ((transfer = TAILQ_FIRST(&waiting)) != NULL) {
-		TAILQ_REMOVE(&waiting, transfer, waiting);
-		s = transfer->session;
-		transfer_opened(transfer, NULL, SMTP_TEMPORARY);
+	while ((user = TAILQ_FIRST(&waiting)) != NULL) {
+		TAILQ_REMOVE(&waiting, user, waiting);
+		s = user->session;
+		user->events->opened(user, NULL, SMTP_TEMPORARY);
 		session_continue(s);
 	}
 }
@@ -323,85 +373,20 @@ files_worker_gone(uint8_t instance)
 {
 	struct worker *worker = &workers[instance % WORKERS];
 	struct file *file, *next;
-	struct transfer *transfer;
+	struct file_user *user;
 
 	worker->channel = NULL;
 	worker->spare_count = 0;
 	RB_FOREACH_SAFE (file, files, &by_id, next) {
 		if (file->worker != instance)
 			continue;
-		transfer = file->transfer;
+		user = file->user;
 		drop(file);
-		if (transfer != NULL)
-			transfer_file_gone(transfer);
+		if (user != NULL)
+			user->events->gone(user);
 	}
 	looks_worker_gone(instance);
 	serve_waiting();
-}
-
-static enum smtp_verdict
-error_verdict(void)
-{
-	log_warn("message file");
-	if (errno == ENOSPC || errno == EDQUOT)
-		return SMTP_NO_SPACE;
-	return errno == EFBIG ? SMTP_TOO_LARGE : SMTP_TEMPORARY;
-}
-
-static enum smtp_verdict
-write_all(int fd, struct iovec *part, int parts)
-{
-	ssize_t n;
-
-	while (parts > 0) {
-		if ((n = writev(fd, part, parts)) == -1) {
-			if (errno == EINTR)
-				continue;
-			return error_verdict();
-		}
-		while (parts > 0 && (size_t)n >= part->iov_len) {
-			n -= (ssize_t)part->iov_len;
-			part++;
-			parts--;
-		}
-		if (parts > 0) {
-			part->iov_base = (char *)part->iov_base + n;
-			part->iov_len -= (size_t)n;
-		}
-	}
-	return SMTP_OK;
-}
-
-enum smtp_verdict
-file_write(struct file *file, const void *data, size_t length)
-{
-	struct iovec part[2] = {
-	    {file->head, file->head_length}, {(void *)(uintptr_t)data, length}};
-	enum smtp_verdict verdict;
-
-	if (file->head_length == 0 && file->head == NULL &&
-	    (file->head = malloc(length)) != NULL) {
-		memcpy(file->head, data, length);
-		file->head_length = length;
-		return SMTP_OK;
-	}
-	verdict = write_all(file->fd, part, 2);
-	file->head_length = 0;
-	return verdict;
-}
-
-enum smtp_verdict
-file_flush(struct file *file)
-{
-	struct iovec part = {file->head, file->head_length};
-	enum smtp_verdict verdict = SMTP_OK;
-
-	if (file->head_length > 0)
-		verdict = write_all(file->fd, &part, 1);
-	file->head_length = 0;
-	close(file->fd);
-	file->fd = -1;
-	return verdict;
 }
 
 void
@@ -410,6 +395,11 @@ file_discard(struct file *file)
 	union message m = {.file_discard = {.file = file->id}};
 	struct channel *c = file_worker(file);
 
+	/* It is in lmtpd's hands: on_flushed() comes back here. */
+	if (c != NULL && (file->awaits & FILE_AWAITS_FLUSHED)) {
+		file->user = NULL;
+		return;
+	}
 	if (c != NULL)
 		(void)channel_send(c, MSG_FILE_DISCARD, &m, -1);
 	file_free(file);

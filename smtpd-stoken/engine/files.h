@@ -12,7 +12,32 @@
 #include "imsg/channel.h"
 #include "smtpd-stoken/engine/smtp/smtp.h"
 
-struct transfer;
+struct session;
+struct file;
+struct file_user;
+
+/* What a file's user is told. */
+struct file_events {
+	/* files_take(): here it is, or why there is none. */
+	void (*opened)(struct file_user *, struct file *, enum smtp_verdict);
+	/* Its lmtpd is gone, and the file with it. */
+	void (*gone)(struct file_user *);
+	void (*delivered)(struct file_user *, struct bytes results);
+	/* file_read(): `reader` is set. file_prepare(): it is durable. */
+	void (*readable)(struct file_user *, enum smtp_verdict);
+	void (*prepared)(struct file_user *, enum smtp_verdict);
+};
+
+struct file_user {
+	TAILQ_ENTRY(file_user) waiting; /* for a file */
+	const struct file_events *events;
+	struct session *session;
+};
+
+/* Answers of lmtpd that are awaited. */
+#define FILE_AWAITS_DELIVERED 1
+#define FILE_AWAITS_READER 2
+#define FILE_AWAITS_FLUSHED 4
 
 /*
  * Files for messages, opened by the lmtpd workers ahead of need. A file
@@ -24,8 +49,10 @@ struct file {
 	TAILQ_ENTRY(file) of_worker; /* while it is spare */
 	uint64_t id;
 	int fd; /* write-only, append-only; -1 before FILE_OPENED */
+	int reader; /* read-only, after file_read(); else -1 */
 	uint8_t worker;
-	struct transfer *transfer; /* NULL while it is spare */
+	uint8_t awaits;
+	struct file_user *user; /* NULL while it is spare, or given up */
 	char *head; /* the trace fields, until more is to be written */
 	size_t head_length;
 };
@@ -36,7 +63,7 @@ struct file {
  */
 void files_spread(int apart);
 
-/* Handlers of FILE_OPENED and DELIVERED. */
+/* Handlers of what lmtpd answers. */
 extern const struct channel_handler file_handlers[];
 
 void files_worker_new(struct channel *);
@@ -44,15 +71,24 @@ void files_worker_gone(uint8_t instance);
 int files_are_full(void);
 
 /*
- * files_take: transfer_opened() is called with a file, now or when there is
- * one. files_cancel: it is not wanted any more.
+ * files_take: `opened` is called with a file, now or when there is one.
+ * files_cancel: it is not wanted any more.
  */
-void files_take(struct transfer *);
-void files_cancel(struct transfer *);
+void files_take(struct file_user *);
+void files_cancel(struct file_user *);
 
 /* Returns what came of it. */
 enum smtp_verdict file_write(struct file *, const void *data, size_t length);
 enum smtp_verdict file_flush(struct file *);
+
+/*
+ * What its lmtpd is asked; 0, or -1 when that is away. file_read: a descriptor
+ * to read it by. file_prepare: make these octets durable, but show them to
+ * nobody. file_deliver: DELIVER, behind a DELIVER_RECIPIENT for each mailbox.
+ */
+int file_read(struct file *);
+int file_prepare(struct file *, uint64_t size);
+int file_deliver(struct file *, const struct msg_deliver *);
 
 /* file_discard: the message was given up. file_free: lmtpd has it. */
 void file_discard(struct file *);

@@ -41,10 +41,16 @@ ENGINE_OBJS = $(SMTP_OBJS) \
 	smtpd-stoken/engine/configuration.o \
 	smtpd-stoken/engine/delivery_log.o \
 	smtpd-stoken/engine/engine.o \
+	smtpd-stoken/engine/fates.o \
+	smtpd-stoken/engine/file.o \
 	smtpd-stoken/engine/files.o \
+	smtpd-stoken/engine/grants.o \
 	smtpd-stoken/engine/looks.o \
+	smtpd-stoken/engine/notice.o \
+	smtpd-stoken/engine/relay.o \
 	smtpd-stoken/engine/session.o \
 	smtpd-stoken/engine/session_io.o \
 	smtpd-stoken/engine/shutdown.o \
+	smtpd-stoken/engine/submission.o \
 	smtpd-stoken/engine/tokend.o \
 	smtpd-stoken/engine/transfer.o

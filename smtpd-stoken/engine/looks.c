@@ -21,7 +21,7 @@ static uint64_t last_look;
 static void
 finish(struct transfer *t)
 {
-	TAILQ_REMOVE(&lookers, t, waiting);
+	TAILQ_REMOVE(&lookers, t, looking);
 	if (TAILQ_EMPTY(&lookers))
 		(void)evtimer_del(&patience);
 	transfer_delivered(
@@ -29,7 +29,7 @@ finish(struct transfer *t)
 }
 
 static int
-send_look(struct transfer *t, size_t recipient, size_t nth,
+send_look(struct transfer *t, struct fate *fate, size_t nth,
     struct bytes mailbox, const char *delivery, void *context)
 {
 	union message m = {.delivery_look = {.look = t->look,
@@ -37,7 +37,7 @@ send_look(struct transfer *t, size_t recipient, size_t nth,
 			       .mailbox = mailbox,
 			       .delivery = bytes_text(delivery)}};
 
-	(void)recipient;
+	(void)fate;
 	(void)nth;
 	return channel_send(context, MSG_DELIVERY_LOOK, &m, -1);
 }
@@ -73,7 +73,7 @@ looks_begin(struct transfer *t)
 
 	t->stage = TRANSFER_LOOKING;
 	t->look_worker = -1;
-	TAILQ_INSERT_TAIL(&lookers, t, waiting);
+	TAILQ_INSERT_TAIL(&lookers, t, looking);
 	if (!evtimer_initialized(&patience))
 		evtimer_set(&patience, on_patience, NULL);
 	if ((t->seen = calloc(t->mailboxes, 1)) == NULL) {
@@ -91,7 +91,7 @@ looks_worker_new(struct channel *c)
 {
 	struct transfer *t, *next;
 
-	TAILQ_FOREACH_SAFE (t, &lookers, waiting, next)
+	TAILQ_FOREACH_SAFE (t, &lookers, looking, next)
 		if (t->look_worker == -1)
 			ask(t, c);
 }
@@ -102,7 +102,7 @@ looks_worker_gone(uint8_t instance)
 	struct channel *c = files_any_worker();
 	struct transfer *t, *next;
 
-	TAILQ_FOREACH_SAFE (t, &lookers, waiting, next) {
+	TAILQ_FOREACH_SAFE (t, &lookers, looking, next) {
 		if (t->look_worker != instance)
 			continue;
 		t->look_worker = -1;
@@ -118,7 +118,7 @@ looks_seen(struct channel *c, const union message *m, int fd)
 	struct transfer *t;
 
 	(void)fd;
-	TAILQ_FOREACH (t, &lookers, waiting)
+	TAILQ_FOREACH (t, &lookers, looking)
 		if (t->look == seen->look)
 			break;
 	/* Whoever was looked for so long is not waited for any more. */

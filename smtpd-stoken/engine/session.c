@@ -129,6 +129,7 @@ new_session(const struct msg_session_open *m)
 	s->listener = m->listener;
 	s->since = (uint64_t)time(NULL);
 	s->transaction = 1;
+	LIST_INIT(&s->mails);
 	s->fd = -1;
 	(void)bytes_copy(s->address, sizeof(s->address), m->address);
 	s->configuration = configuration_hold(engine_configuration());
@@ -271,7 +272,7 @@ session_destroy(struct session *s)
 	RB_REMOVE(sessions, &by_id, s);
 	TAILQ_REMOVE(&by_time, s, by_time);
 	smtp_session_free(s->smtp);
-	session_drop_grants(s);
+	grants_drop(s);
 	session_drop_held(s);
 	free(s->output);
 	configuration_release(s->configuration);
@@ -314,6 +315,18 @@ is_late(const struct session *s, int64_t now)
 	return most > 0 && now - s->active > most;
 }
 
+/*
+ * The client is not late while the next hop is: relay has a time of its own,
+ * and says when that is over.
+ */
+static int
+waits_for_us(const struct session *s)
+{
+	if (s->transfer != NULL)
+		return s->transfer->stage > TRANSFER_WRITING;
+	return grants_are_opening(s);
+}
+
 static void
 sweep(int fd, short what, void *context)
 {
@@ -331,8 +344,7 @@ sweep(int fd, short what, void *context)
 		if (s->reason != NULL) {
 			session_detach(s);
 			session_mark(s);
-		} else if (s->transfer == NULL ||
-		    s->transfer->stage <= TRANSFER_WRITING) {
+		} else if (!waits_for_us(s)) {
 			smtp_timeout(s->smtp);
 			session_mark(s);
 		}

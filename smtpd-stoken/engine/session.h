@@ -11,16 +11,10 @@
 
 #include "imsg/channel.h"
 #include "smtpd-stoken/engine/configuration.h"
+#include "smtpd-stoken/engine/grants.h"
+#include "smtpd-stoken/engine/relay.h"
 
 struct transfer;
-
-/* A recipient that tokend has accepted, and where its mail goes. */
-struct grant {
-	uint32_t number; /* of its RCPT */
-	uint8_t token_kind;
-	uint8_t *mailboxes; /* a LIST */
-	size_t length;
-};
 
 /* One client's connection, from SESSION_OPEN to SESSION_END. */
 struct session {
@@ -38,6 +32,8 @@ struct session {
 	size_t output_length, output_size;
 	struct grant *grants; /* of this transaction, by number */
 	size_t grant_count, grant_room;
+	struct relay_mail *outgoing; /* its outlets, or NULL */
+	struct relay_mails mails; /* all that relay has of it */
 	const char *reason; /* of its end; NULL while it lives */
 	int64_t active; /* engine_now() of the last sign of life */
 	int64_t mail_time; /* when the transaction's first RCPT came */
@@ -106,7 +102,6 @@ void engine_check_empty(void); /* exits when the last session is gone */
 
 /* actions.c */
 extern const struct smtp_actions session_actions;
-void session_drop_grants(struct session *);
 /* All that came before STARTTLS is written. */
 void session_start_tls_now(struct session *);
 

@@ -4,6 +4,8 @@
 
 #include "lib/log.h"
 #include "lib/process.h"
+#include "smtpd-stoken/engine/notice.h"
+#include "smtpd-stoken/engine/submission.h"
 #include "smtpd-stoken/engine/tokend.h"
 #include "smtpd-stoken/engine/transfer.h"
 
@@ -154,6 +156,28 @@ tokend_commit_end(struct session *s, uint32_t transaction,
 	return ask(MSG_COMMIT_END, &m);
 }
 
+int
+tokend_submit(struct session *s, uint32_t transaction, const char *from,
+    struct bytes supplied)
+{
+	union message m = {.submit_begin = {.session = s->id,
+			       .transaction = transaction,
+			       .from = bytes_text(from),
+			       .supplied = supplied}};
+
+	return ask(MSG_SUBMIT_BEGIN, &m);
+}
+
+int
+tokend_notice(struct session *s, uint32_t transaction, const char *message)
+{
+	union message m = {.notice_begin = {.session = s->id,
+			       .transaction = transaction,
+			       .message = bytes_text(message)}};
+
+	return ask(MSG_NOTICE_BEGIN, &m);
+}
+
 static void
 on_admission(struct channel *c, const union message *m, int fd)
 {
@@ -206,9 +230,11 @@ tokend_verdict(uint8_t said)
 	    [VERDICT_REFUSED] = SMTP_REFUSED,
 	    [VERDICT_OUTSIDE] = SMTP_NO_RELAY,
 	    [VERDICT_TEMPORARY] = SMTP_TEMPORARY,
-	    [VERDICT_TOO_MANY] = SMTP_TOO_MANY};
+	    [VERDICT_TOO_MANY] = SMTP_TOO_MANY,
+	    [VERDICT_LIMIT] = SMTP_LIMIT,
+	    [VERDICT_DISABLED] = SMTP_DISABLED};
 
-	if (said < VERDICT_OK || said > VERDICT_TOO_MANY)
+	if (said < VERDICT_OK || said > VERDICT_DISABLED)
 		return SMTP_TEMPORARY;
 	return (enum smtp_verdict)verdicts[said];
 }
@@ -224,40 +250,13 @@ on_sender(struct channel *c, const union message *m, int fd)
 	(void)fd;
 	if (s == NULL || s->reason != NULL || r->transaction != s->transaction)
 		return;
-	/* Whatever is wrong with it: it is not his. */
-	if (v != SMTP_OK && v != SMTP_TEMPORARY)
+	if (v == SMTP_DISABLED)
+		v = SMTP_NOT_ALLOWED; /* submit=no */
+	/* Whatever else is wrong with it: it is not his. */
+	else if (v != SMTP_OK && v != SMTP_TEMPORARY && v != SMTP_LIMIT)
 		v = SMTP_NOT_OWNER;
 	smtp_on_sender(s->smtp, v);
 	session_continue(s);
-}
-
-/* Keeps where mail goes, in the order of the RCPT; -1: no memory. */
-static int
-add_grant(struct session *s, const struct msg_rcpt_verdict *r)
-{
-	struct grant *grown,
-	    grant = {.number = r->recipient_index,
-		.token_kind = r->token_kind,
-		.length = r->mailboxes.length};
-	size_t room, i;
-
-	if (s->grant_count == s->grant_room) {
-		room = s->grant_room > 0 ? s->grant_room * 2 : 1;
-		grown = reallocarray(s->grants, room, sizeof(*grown));
-		if (grown == NULL)
-			return -1;
-		s->grants = grown;
-		s->grant_room = room;
-	}
-	if ((grant.mailboxes = malloc(grant.length + 1)) == NULL)
-		return -1;
-	memcpy(grant.mailboxes, r->mailboxes.data, grant.length);
-	for (i = s->grant_count;
-	     i > 0 && s->grants[i - 1].number > grant.number; i--)
-		s->grants[i] = s->grants[i - 1];
-	s->grants[i] = grant;
-	s->grant_count++;
-	return 0;
 }
 
 static void
@@ -265,17 +264,12 @@ on_recipient(struct channel *c, const union message *m, int fd)
 {
 	const struct msg_rcpt_verdict *r = &m->rcpt_verdict;
 	struct session *s = session_find(r->session);
-	enum smtp_verdict v = tokend_verdict(r->verdict);
 
 	(void)c;
 	(void)fd;
 	if (s == NULL || s->reason != NULL || r->transaction != s->transaction)
 		return;
-	if (!smtp_recipient_is_pending(s->smtp, r->recipient_index))
-		return;
-	if (v == SMTP_OK && (s->grants_lost || add_grant(s, r) == -1))
-		v = SMTP_TEMPORARY;
-	smtp_on_recipient(s->smtp, r->recipient_index, v, NULL);
+	grant_answered(s, r);
 	session_continue(s);
 }
 
@@ -302,6 +296,32 @@ on_result(struct channel *c, const union message *m, int fd)
 	if (s != NULL && s->transfer != NULL &&
 	    s->transfer->transaction == r->transaction)
 		transfer_ended(s, r->tokens);
+}
+
+static void
+on_submit_grant(struct channel *c, const union message *m, int fd)
+{
+	const struct msg_submit_grant *r = &m->submit_grant;
+	struct session *s = session_find(r->session);
+
+	(void)c;
+	(void)fd;
+	if (s != NULL && s->transfer != NULL &&
+	    s->transfer->transaction == r->transaction)
+		submission_granted(s->transfer, r->tokens);
+}
+
+static void
+on_notice_grant(struct channel *c, const union message *m, int fd)
+{
+	const struct msg_notice_grant *r = &m->notice_grant;
+	struct session *s = session_find(r->session);
+
+	(void)c;
+	(void)fd;
+	if (s != NULL && s->transfer != NULL &&
+	    s->transfer->transaction == r->transaction)
+		notice_granted(s->transfer, r);
 }
 
 static void
@@ -371,6 +391,7 @@ const struct channel_handler tokend_handlers[] = {
     {MSG_SESSION_VERDICT, on_admission}, {MSG_AUTH_RESULT, on_auth},
     {MSG_SENDER_VERDICT, on_sender}, {MSG_RCPT_VERDICT, on_recipient},
     {MSG_COMMIT_GRANT, on_grant}, {MSG_COMMIT_RESULT, on_result},
+    {MSG_SUBMIT_GRANT, on_submit_grant}, {MSG_NOTICE_GRANT, on_notice_grant},
     {MSG_TOKEN_GENERATED, on_generated}, {MSG_TOKEN_REVOKED, on_revoked},
     {MSG_REMEMBERED, on_remembered}, {0, NULL}};
 
@@ -398,7 +419,7 @@ lose(struct session *s, void *context)
 {
 	(void)context;
 	s->announced = 0;
-	s->grants_lost = s->grant_count > 0;
+	grants_lose(s);
 	if (s->reason == NULL) {
 		s->stale = smtp_login(s->smtp) == SMTP_USER ||
 		    smtp_login(s->smtp) == SMTP_TOKEN;

@@ -26,6 +26,9 @@ int tokend_commit_begin(
     struct session *, uint32_t transaction, const char *message);
 int tokend_commit_end(struct session *, uint32_t transaction,
     const uint8_t *results, size_t length);
+int tokend_submit(struct session *, uint32_t transaction, const char *from,
+    struct bytes supplied);
+int tokend_notice(struct session *, uint32_t transaction, const char *message);
 /* A verdict of tokend's in the session's words. */
 enum smtp_verdict tokend_verdict(uint8_t said);
 

@@ -8,11 +8,12 @@
 #include "lib/process.h"
 #include "smtpd-stoken/engine/delivery_log.h"
 #include "smtpd-stoken/engine/looks.h"
+#include "smtpd-stoken/engine/notice.h"
+#include "smtpd-stoken/engine/submission.h"
 #include "smtpd-stoken/engine/tokend.h"
-#include "smtpd-stoken/engine/transfer.h"
 
-static void
-make_id(char out[MESSAGE_ID_LENGTH + 1])
+void
+message_id(char out[MESSAGE_ID_LENGTH + 1])
 {
 	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				      "abcdefghijklmnopqrstuvwxyz0123456789";
@@ -28,13 +29,30 @@ make_id(char out[MESSAGE_ID_LENGTH + 1])
 	out[n] = '\0';
 }
 
+static void on_opened(struct file_user *, struct file *, enum smtp_verdict);
+static void on_gone(struct file_user *);
+static void on_delivered(struct file_user *, struct bytes);
+static void on_readable(struct file_user *, enum smtp_verdict);
+static void on_prepared(struct file_user *, enum smtp_verdict);
+
+static const struct file_events events = {
+    on_opened, on_gone, on_delivered, on_readable, on_prepared};
+
+static struct transfer *
+of_user(struct file_user *user)
+{
+	return (struct transfer *)user;
+}
+
 static void
 release(struct transfer *t)
 {
 	t->session->transfer = NULL;
-	free(t->verdicts);
-	free(t->mailbox_counts);
+	notice_free(t->notice);
+	relay_mail_free(t->downstream);
+	free(t->fates);
 	free(t->seen);
+	freezero(t->tokens, t->tokens_length);
 	free(t);
 }
 
@@ -47,18 +65,19 @@ transfer_open(struct session *s)
 		smtp_on_opened(s->smtp, SMTP_TEMPORARY, NULL);
 		return;
 	}
-	t->session = s;
+	t->user.events = &events;
+	t->user.session = t->session = s;
 	t->stage = TRANSFER_OPENING;
 	t->transaction = s->transaction;
-	make_id(t->id);
+	message_id(t->id);
 	s->transfer = t;
-	files_take(t);
+	files_take(&t->user);
 }
 
-void
-transfer_opened(
-    struct transfer *t, struct file *file, enum smtp_verdict verdict)
+static void
+on_opened(struct file_user *user, struct file *file, enum smtp_verdict verdict)
 {
+	struct transfer *t = of_user(user);
 	struct session *s = t->session;
 
 	t->file = file;
@@ -66,8 +85,30 @@ transfer_opened(
 	if (file == NULL) {
 		release(t);
 		smtp_on_opened(s->smtp, verdict, NULL);
-	} else
-		smtp_on_opened(s->smtp, SMTP_OK, t->id);
+		return;
+	}
+	/* Asked for now, the descriptor is here at the end of the data. */
+	if (submission_reads(s))
+		(void)file_read(file);
+	smtp_on_opened(s->smtp, SMTP_OK, t->id);
+}
+
+static void
+on_readable(struct file_user *user, enum smtp_verdict verdict)
+{
+	struct session *s = user->session;
+
+	submission_readable(of_user(user), verdict);
+	session_continue(s);
+}
+
+static void
+on_prepared(struct file_user *user, enum smtp_verdict verdict)
+{
+	struct session *s = user->session;
+
+	submission_prepared(of_user(user), verdict);
+	session_continue(s);
 }
 
 enum smtp_verdict
@@ -78,57 +119,67 @@ transfer_write(struct session *s, const void *data, size_t length)
 	return file_write(s->transfer->file, data, length);
 }
 
-static void
-discard(struct transfer *t)
+void
+transfer_discard(struct transfer *t)
 {
 	if (t->file != NULL)
 		file_discard(t->file);
 	t->file = NULL;
 }
 
-void
-transfer_abandon(struct session *s)
+static void
+drop(struct transfer *t)
 {
-	struct transfer *t = s->transfer;
-
-	if (t == NULL || t->stage > TRANSFER_WRITING)
-		return;
 	if (t->stage == TRANSFER_OPENING)
-		files_cancel(t);
-	discard(t);
+		files_cancel(&t->user);
+	transfer_discard(t);
 	release(t);
 }
 
 void
+transfer_abandon(struct session *s)
+{
+	if (s->transfer != NULL && s->transfer->stage <= TRANSFER_WRITING)
+		drop(s->transfer);
+}
+
+/* What lmtpd or a next hop has in hand ends before it is forgotten. */
+void
 transfer_forget(struct session *s)
 {
-	if (s->transfer == NULL)
+	struct transfer *t = s->transfer;
+
+	if (t == NULL)
 		return;
-	s->transfer->orphan = 1;
-	transfer_abandon(s);
-	if (s->transfer != NULL && s->transfer->stage == TRANSFER_ENDING)
-		release(s->transfer);
+	t->orphan = 1;
+	if (t->stage < TRANSFER_COMMITTING || t->stage >= TRANSFER_ENDING)
+		drop(t);
 }
 
 /* What is said of each recipient, before the replies go out. */
 struct outcome {
+	struct smtp_passed passed;
 	char id[DELIVERY_ID_SIZE];
 	char token[256];
 };
 
 static void
-fill(struct transfer *t, struct outcome *outcomes, struct smtp_result *results,
-    struct bytes tokens)
+fill(struct transfer *t, struct outcome *outcomes, struct smtp_result *results)
 {
-	struct bytes token = {NULL, 0};
+	struct bytes token, tokens = bytes_of(t->tokens, t->tokens_length);
+	const struct fate *fate;
 	size_t i;
 
 	for (i = 0; i < t->count; i++) {
+		fate = &t->fates[i];
 		snprintf(outcomes[i].id, sizeof(outcomes[i].id), "%s-%zu",
 		    t->id, i + 1);
-		results[i].verdict = (enum smtp_verdict)t->verdicts[i];
+		results[i].verdict = (enum smtp_verdict)fate->reply;
 		results[i].id = outcomes[i].id;
-		results[i].token = NULL;
+		if (fate->reply == SMTP_PASSED && fate->reply_said != NULL) {
+			outlet_passed(fate->reply_said, &outcomes[i].passed);
+			results[i].passed = &outcomes[i].passed;
+		}
 		if (list_next(&tokens, &token) == 1 && token.length > 0 &&
 		    bytes_copy(outcomes[i].token, sizeof(outcomes[i].token),
 			token) == 0)
@@ -136,14 +187,36 @@ fill(struct transfer *t, struct outcome *outcomes, struct smtp_result *results,
 	}
 }
 
-/* The end of a transfer: its lines in the log, its replies. */
+/*
+ * Who should be told later cannot be: then it is said now, that what failed
+ * may be sent again (it may come twice, but is not lost).
+ */
 static void
-conclude(struct transfer *t, struct bytes tokens)
+tell_now(struct transfer *t, struct smtp_result *results)
+{
+	size_t i;
+
+	for (i = 0; i < t->count; i++)
+		if (!smtp_is_lmtp(t->session->smtp) || t->fates[i].failed > 0) {
+			results[i].verdict = SMTP_TEMPORARY;
+			results[i].passed = NULL;
+		}
+}
+
+static void
+log_part(struct transfer *t, const struct part *part, void *context)
+{
+	delivery_log(t, part, (struct smtp_result *)context + part->fate);
+}
+
+/* The end of a transfer: its lines in the log, its replies. */
+void
+transfer_conclude(struct transfer *t)
 {
 	struct session *s = t->session;
 	struct outcome *outcomes;
 	struct smtp_result *results;
-	size_t i, n = t->count, room = n;
+	size_t n = t->count, room = n;
 
 	if (t->orphan) {
 		release(t);
@@ -154,27 +227,17 @@ conclude(struct transfer *t, struct bytes tokens)
 	results = calloc(n + 1, sizeof(*results));
 	if (outcomes == NULL || results == NULL)
 		n = 0; /* no result: all are told to come again */
-	else
-		fill(t, outcomes, results, tokens);
-	for (i = 0; i < n; i++)
-		delivery_log(s, i, &results[i]);
+	else {
+		fill(t, outcomes, results);
+		fates_each_part(t, log_part, results);
+		if (t->untold)
+			tell_now(t, results);
+	}
 	release(t);
 	smtp_on_delivered(s->smtp, n > 0 ? results : NULL, n);
 	if (outcomes != NULL) /* new tokens are in it */
 		freezero(outcomes, (room + 1) * sizeof(*outcomes));
 	free(results);
-}
-
-/* Ends it with one verdict for all. */
-static void
-fail(struct transfer *t, enum smtp_verdict verdict)
-{
-	discard(t);
-	if (t->verdicts != NULL)
-		memset(t->verdicts, verdict, t->count);
-	else
-		t->count = 0;
-	conclude(t, bytes_of(NULL, 0));
 }
 
 void
@@ -188,135 +251,147 @@ transfer_finish(struct session *s, uint64_t size)
 		return;
 	}
 	t->size = size;
-	t->count = smtp_accepted(s->smtp);
-	t->verdicts = calloc(t->count + 1, 1);
-	t->mailbox_counts = calloc(t->count + 1, sizeof(*t->mailbox_counts));
-	t->stage = TRANSFER_COMMITTING;
-	if (t->file == NULL || t->verdicts == NULL ||
-	    t->mailbox_counts == NULL || s->grant_count != t->count ||
-	    s->grants_lost)
-		fail(t, SMTP_TEMPORARY);
-	else if ((verdict = file_flush(t->file)) != SMTP_OK)
-		fail(t, verdict);
-	else if (tokend_commit_begin(s, t->transaction, t->id) == -1)
-		fail(t, SMTP_TEMPORARY);
+	if (fates_make(t) == -1 || t->file == NULL ||
+	    (verdict = file_flush(t->file)) != SMTP_OK)
+		fates_refuse(t, verdict, NULL);
+	submission_next(t);
+}
+
+int
+transfer_commit(struct transfer *t)
+{
+	if (t->file != NULL &&
+	    tokend_commit_begin(t->session, t->transaction, t->id) == 0)
+		return 1;
+	fates_refuse(t, SMTP_TEMPORARY, NULL);
+	return 0;
 }
 
 /* The first mailbox of a recipient has the recipient's delivery id. */
 int
 transfer_each_mailbox(struct transfer *t, transfer_mailbox *give, void *context)
 {
-	struct session *s = t->session;
 	struct bytes rest, mailbox;
 	char id[DELIVERY_ID_SIZE];
-	size_t nth;
-	int more;
+	struct fate *fate;
+	size_t i, nth;
 
-	for (size_t i = 0; i < t->count; i++) {
-		if (t->verdicts[i] != SMTP_OK)
+	for (i = 0; i < t->count; i++) {
+		fate = &t->fates[i];
+		if (fate->verdict != SMTP_OK)
 			continue;
-		rest = bytes_of(s->grants[i].mailboxes, s->grants[i].length);
-		for (nth = 0; (more = list_next(&rest, &mailbox)) == 1; nth++) {
+		rest = bytes_of(fate->grant->mailboxes, fate->grant->length);
+		for (nth = 0; list_next(&rest, &mailbox) == 1; nth++) {
 			snprintf(id, sizeof(id),
 			    nth == 0 ? "%s-%zu" : "%s-%zu-%zu", t->id, i + 1,
 			    nth + 1);
-			if (give(t, i, nth, mailbox, id, context) == -1)
+			if (give(t, fate, nth, mailbox, id, context) == -1)
 				return -1;
 		}
-		if (more == -1 || nth == 0)
-			return -1;
 	}
 	return 0;
 }
 
-/* One mailbox for lmtpd, with the next ticket. */
+/* One mailbox for lmtpd, with its ticket. */
 static int
-send_mailbox(struct transfer *t, size_t recipient, size_t nth,
+send_mailbox(struct transfer *t, struct fate *fate, size_t nth,
     struct bytes mailbox, const char *delivery, void *context)
 {
-	struct bytes *tickets = context;
-	union message m;
+	union message m = {
+	    .deliver_recipient = {.file = t->file->id,
+		.mailbox = mailbox,
+		.delivery = bytes_text(delivery),
+		.ticket = bytes_of(
+		    fate->tickets + nth * TICKET_LENGTH, TICKET_LENGTH)}};
 
-	if (tickets->length < TICKET_LENGTH)
-		return -1;
-	t->mailbox_counts[recipient] = nth + 1;
+	(void)context;
+	fate->mailboxes = nth + 1;
 	t->mailboxes++;
-	m.deliver_recipient.file = t->file->id;
-	m.deliver_recipient.mailbox = mailbox;
-	m.deliver_recipient.delivery = bytes_text(delivery);
-	m.deliver_recipient.ticket = bytes_of(tickets->data, TICKET_LENGTH);
-	tickets->data += TICKET_LENGTH;
-	tickets->length -= TICKET_LENGTH;
 	return channel_send(
 	    file_worker(t->file), MSG_DELIVER_RECIPIENT, &m, -1);
 }
 
-/* The mailboxes of the granted recipients; -1 when tickets do not match. */
 static int
-send_mailboxes(struct transfer *t, struct bytes tickets)
+deliver(struct transfer *t, uint64_t expires)
 {
-	if (transfer_each_mailbox(t, send_mailbox, &tickets) == -1)
+	struct msg_deliver m = {
+	    .size = t->size, .expires = expires, .message = bytes_text(t->id)};
+
+	if (transfer_each_mailbox(t, send_mailbox, NULL) == -1)
 		return -1;
-	return tickets.length == 0 ? 0 : -1;
+	m.count = (uint32_t)t->mailboxes;
+	t->stage = TRANSFER_DELIVERING;
+	if (file_deliver(t->file, &m) == -1) {
+		/* Its worker's end must not find us by it: we may end first. */
+		file_free(t->file);
+		on_gone(&t->user);
+	}
+	return 0;
 }
 
-static void
-end(struct transfer *t)
+/*
+ * Each counted recipient has a verdict, and, granted, a ticket for each of its
+ * mailboxes. -1 when that is not so.
+ */
+static int
+take_grant(struct transfer *t, const struct msg_commit_grant *m)
 {
 	struct session *s = t->session;
-	uint8_t octets[1000];
-	size_t i;
+	struct bytes tickets = m->tickets;
+	const struct grant *grant;
+	enum smtp_verdict verdict;
+	struct fate *fate = t->fates;
+	size_t i, length, n = 0;
 
-	for (i = 0; i < t->count; i++)
-		octets[i] = t->verdicts[i] == SMTP_OK;
-	t->stage = TRANSFER_ENDING;
-	/* Most deliveries bring no new token: then nobody has to wait. */
-	if (tokend_commit_end(s, t->transaction, octets, t->count) == -1 ||
-	    t->orphan || !t->answers)
-		conclude(t, bytes_of(NULL, 0));
+	if (m->verdicts.length != t->counted)
+		return -1;
+	for (i = 0; i < s->grant_count; i++) {
+		grant = &s->grants[i];
+		if (!grant_is_counted(grant))
+			continue;
+		verdict = tokend_verdict(m->verdicts.data[n++]);
+		length = verdict == SMTP_OK
+		    ? grant->mailbox_count * TICKET_LENGTH
+		    : 0;
+		if (tickets.length < length)
+			return -1;
+		if (grant->state == GRANT_ACCEPTED) {
+			fate->tickets = tickets.data;
+			if (fate->verdict == SMTP_OK && grant->length > 0)
+				fate->verdict = (uint8_t)verdict;
+			fate++;
+		}
+		tickets.data += length;
+		tickets.length -= length;
+	}
+	return tickets.length == 0 ? 0 : -1;
 }
 
 void
 transfer_granted(struct session *s, const struct msg_commit_grant *grant)
 {
 	struct transfer *t = s->transfer;
-	union message m;
-	size_t i;
 	int sent = -1;
 
 	if (t == NULL || t->stage != TRANSFER_COMMITTING ||
 	    t->transaction != grant->transaction)
 		return;
+	t->committed = 1;
 	t->answers = grant->answers;
-	for (i = 0; i < t->count; i++)
-		t->verdicts[i] = grant->verdicts.length == t->count
-		    ? (uint8_t)tokend_verdict(grant->verdicts.data[i])
-		    : SMTP_TEMPORARY;
-	if (!t->orphan && t->file != NULL && grant->verdicts.length == t->count)
-		sent = send_mailboxes(t, grant->tickets);
-	if (sent == -1) {
-		if (!t->orphan)
-			log_warnx(
-			    "%08x tickets do not match", (unsigned int)s->id);
-		memset(t->verdicts, SMTP_TEMPORARY, t->count);
-	}
-	if (sent == -1 || t->mailboxes == 0) {
-		discard(t);
-		end(t);
-		session_continue(s);
-		return;
-	}
-	m.deliver.file = t->file->id;
-	m.deliver.size = t->size;
-	m.deliver.expires = grant->expires;
-	m.deliver.count = (uint32_t)t->mailboxes;
-	m.deliver.message = bytes_text(t->id);
-	t->stage = TRANSFER_DELIVERING;
-	if (channel_send(file_worker(t->file), MSG_DELIVER, &m, -1) == -1) {
-		/* Its worker's end must not find us by it: we may end first. */
-		file_free(t->file);
-		transfer_file_gone(t);
-	}
+	if (!t->orphan && t->file != NULL && take_grant(t, grant) == 0) {
+		if (!fates_need_commit(t))
+			sent = -2; /* revoked meanwhile */
+		else if (s->configuration->deliver_lmtp)
+			sent = submission_forward(t, grant->expires);
+		else
+			sent = deliver(t, grant->expires);
+	} else if (!t->orphan)
+		log_warnx("%08x tickets do not match", (unsigned int)s->id);
+	if (sent == -1)
+		fates_refuse(t, SMTP_TEMPORARY, NULL);
+	if (sent < 0)
+		submission_next(t);
+	session_continue(s);
 }
 
 /* A recipient has his mail when all his mailboxes do (section 11). */
@@ -327,22 +402,47 @@ transfer_delivered(struct transfer *t, struct bytes results)
 	size_t i, j, n = 0;
 	enum smtp_verdict verdict;
 
-	for (i = 0; i < t->count; i++) {
-		if (t->verdicts[i] != SMTP_OK)
-			continue;
-		for (j = 0; j < t->mailbox_counts[i]; j++, n++) {
+	for (i = 0; i < t->count; i++)
+		for (j = 0; j < t->fates[i].mailboxes; j++, n++) {
 			verdict = n < results.length
 			    ? file_verdict(results.data[n])
 			    : SMTP_TEMPORARY;
 			if (verdict != SMTP_OK)
-				t->verdicts[i] = (uint8_t)verdict;
+				t->fates[i].verdict = (uint8_t)verdict;
 		}
-	}
 	if (t->file != NULL)
 		file_free(t->file);
 	t->file = NULL;
-	end(t);
+	submission_next(t);
 	session_continue(s);
+}
+
+static void
+on_delivered(struct file_user *user, struct bytes results)
+{
+	transfer_delivered(of_user(user), results);
+}
+
+/* tokend knows all that it has granted, also what the next hop refused. */
+int
+transfer_end(struct transfer *t)
+{
+	struct session *s = t->session;
+	uint8_t octets[1000];
+	size_t i;
+
+	fates_judge(t);
+	transfer_discard(t);
+	if (!t->committed && relay_count(s->outgoing, OUTLET_SENT) == 0)
+		return 0;
+	memset(octets, 0, sizeof(octets));
+	for (i = 0; i < t->count; i++)
+		if (t->fates[i].position < sizeof(octets))
+			octets[t->fates[i].position] =
+			    t->fates[i].reply == SMTP_OK;
+	/* Most deliveries bring no new token: then nobody has to wait. */
+	return tokend_commit_end(s, t->transaction, octets, t->counted) == 0 &&
+	    !t->orphan && t->answers;
 }
 
 void
@@ -352,7 +452,11 @@ transfer_ended(struct session *s, struct bytes tokens)
 
 	if (t == NULL || t->stage != TRANSFER_ENDING)
 		return;
-	conclude(t, tokens);
+	if (tokens.length > 0 && (t->tokens = malloc(tokens.length)) != NULL) {
+		memcpy(t->tokens, tokens.data, tokens.length);
+		t->tokens_length = tokens.length;
+	}
+	submission_next(t);
 	session_continue(s);
 }
 
@@ -367,19 +471,23 @@ transfer_tokend_gone(struct session *s)
 
 	if (t == NULL)
 		return;
-	if (t->stage == TRANSFER_COMMITTING)
-		fail(t, SMTP_TEMPORARY);
-	else if (t->stage == TRANSFER_ENDING)
-		conclude(t, bytes_of(NULL, 0));
+	if (t->stage == TRANSFER_COMMITTING || t->stage == TRANSFER_GRANTING) {
+		fates_refuse(t, SMTP_TEMPORARY, NULL);
+		submission_next(t);
+	} else if (t->stage == TRANSFER_ENDING)
+		submission_next(t);
+	else if (t->stage == TRANSFER_NOTIFYING)
+		notice_tokend_gone(t);
 }
 
 /*
  * The file's lmtpd is gone: never 250 for what it may not have stored. What
  * was in its hands may be in the mailboxes though; another one looks there.
  */
-void
-transfer_file_gone(struct transfer *t)
+static void
+on_gone(struct file_user *user)
 {
+	struct transfer *t = of_user(user);
 	struct session *s = t->session;
 
 	t->file = NULL;
@@ -388,7 +496,11 @@ transfer_file_gone(struct transfer *t)
 	else if (t->stage == TRANSFER_DELIVERING) {
 		looks_begin(t);
 		return;
-	} else if (t->stage == TRANSFER_COMMITTING)
-		return; /* transfer_granted() finds no file */
+	} else if (t->stage == TRANSFER_READING ||
+	    t->stage == TRANSFER_PREPARING) {
+		fates_refuse(t, SMTP_TEMPORARY, NULL);
+		submission_next(t);
+	} else
+		return; /* who needs the file finds none */
 	session_continue(s);
 }

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include "smtpd-stoken/engine/fates.h"
 #include "smtpd-stoken/engine/files.h"
 #include "smtpd-stoken/engine/session.h"
 
@@ -13,30 +14,48 @@
 enum transfer_stage {
 	TRANSFER_OPENING, /* waits for a file */
 	TRANSFER_WRITING,
+	/* From here on as submission.c says. */
+	TRANSFER_READING, /* a descriptor to read the file by is awaited */
+	TRANSFER_PREPARING, /* lmtpd makes it durable, for nobody to see yet */
+	TRANSFER_GRANTING, /* tokend makes tokens for the copies */
+	TRANSFER_RELAYING, /* relay hands the copies to the next hop */
 	TRANSFER_COMMITTING, /* tokend looks at every recipient again */
 	TRANSFER_DELIVERING, /* lmtpd makes it durable */
 	TRANSFER_LOOKING, /* that lmtpd died: did it? */
-	TRANSFER_ENDING /* tokend stores what comes of it */
+	TRANSFER_FORWARDING, /* deliver lmtp: relay hands it on */
+	TRANSFER_ENDING, /* tokend stores what comes of it */
+	TRANSFER_NOTIFYING /* the sender is told what failed */
 };
+
+struct notice;
 
 /* A message on its way from DATA to its replies. */
 struct transfer {
-	TAILQ_ENTRY(transfer) waiting; /* for a file, or for looks */
+	struct file_user user; /* first: a file's user is a transfer */
+	TAILQ_ENTRY(transfer) looking;
 	struct session *session;
 	struct file *file; /* NULL when it is gone */
 	enum transfer_stage stage;
-	int answers; /* tokend will say what comes of it */
-	int orphan; /* nobody waits for the replies any more */
+	unsigned int step; /* the next one of submission.c */
+	uint8_t committed; /* COMMIT_BEGIN is answered */
+	uint8_t answers; /* tokend will say what comes of it */
+	uint8_t orphan; /* nobody waits for the replies any more */
+	uint8_t untold; /* what failed could not be told to the sender */
+	uint8_t unreadable; /* why there is no descriptor to read by */
 	uint32_t transaction;
 	uint64_t size;
-	size_t count; /* recipients */
-	uint8_t *verdicts; /* enum smtp_verdict of each */
-	size_t *mailbox_counts; /* of each */
-	size_t mailboxes; /* in all */
+	struct fate *fates; /* of the recipients */
+	size_t count;
+	size_t counted; /* that tokend's COMMIT_GRANT speaks of */
+	size_t mailboxes; /* in lmtpd's hands, in all */
+	struct relay_mail *downstream; /* deliver lmtp */
+	struct notice *notice; /* while the sender is told */
 	uint64_t look; /* its number while it is looked for */
 	size_t looks_sent;
 	int look_worker; /* who was asked, -1: nobody yet */
 	uint8_t *seen; /* enum delivery_result of each mailbox, 0: none yet */
+	uint8_t *tokens; /* a LIST: tokend's new tokens for the replies */
+	size_t tokens_length;
 	char id[MESSAGE_ID_LENGTH + 1];
 };
 
@@ -50,19 +69,32 @@ void transfer_abandon(struct session *);
 void transfer_forget(struct session *);
 
 /* What tokend and lmtpd answer. */
-void transfer_opened(struct transfer *, struct file *, enum smtp_verdict);
 void transfer_granted(struct session *, const struct msg_commit_grant *);
 void transfer_delivered(struct transfer *, struct bytes results);
 void transfer_ended(struct session *, struct bytes tokens);
 void transfer_tokend_gone(struct session *);
-void transfer_file_gone(struct transfer *);
+
+/* Steps of submission.c: 1 when an answer is awaited, 0 to go on. */
+int transfer_commit(struct transfer *);
+int transfer_end(struct transfer *);
+/* The last one: the lines in the log, the replies; the transfer is gone. */
+void transfer_conclude(struct transfer *);
+
+/*
+ * A message id. It is in the log and in the mail's name, and cannot be
+ * guessed.
+ */
+void message_id(char out[MESSAGE_ID_LENGTH + 1]);
+
+/* The file is not needed any more. */
+void transfer_discard(struct transfer *);
 
 /*
  * Calls `give` with each mailbox of the recipients whose verdict is SMTP_OK,
  * in order, with its delivery id. Returns 0, or -1 when `give` does or the
  * grants are malformed.
  */
-typedef int transfer_mailbox(struct transfer *, size_t recipient, size_t nth,
+typedef int transfer_mailbox(struct transfer *, struct fate *, size_t nth,
     struct bytes mailbox, const char *delivery, void *context);
 int
 transfer_each_mailbox(struct transfer *, transfer_mailbox *give, void *context);
