@@ -191,6 +191,19 @@ on_head(struct channel *c, const union message *message, int fd)
 		fatal("RELAY_HEAD");
 }
 
+/*
+ * Its id is known when the mail is opened where tickets are for one message
+ * (deliver lmtp); else it comes with the data.
+ */
+static int
+names_message(struct mail *mail, struct bytes message)
+{
+	if (mail->message[0] == '\0')
+		return bytes_copy(
+			   mail->message, sizeof(mail->message), message) == 0;
+	return bytes_equal(bytes_text(mail->message), message);
+}
+
 static void
 on_data(struct channel *c, const union message *message, int fd)
 {
@@ -206,7 +219,7 @@ on_data(struct channel *c, const union message *message, int fd)
 	if (mail->fd != -1 || fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
 	    m->offset > (uint64_t)st.st_size ||
 	    m->size > (uint64_t)st.st_size - m->offset ||
-	    !bytes_equal(bytes_text(mail->message), m->message)) {
+	    !names_message(mail, m->message)) {
 		(void)close(fd);
 		process_complain(c, "RELAY_DATA that cannot be");
 		return;
