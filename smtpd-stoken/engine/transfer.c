@@ -69,7 +69,10 @@ transfer_open(struct session *s)
 	t->user.session = t->session = s;
 	t->stage = TRANSFER_OPENING;
 	t->transaction = s->transaction;
-	message_id(t->id);
+	if (s->message[0] != '\0')
+		strlcpy(t->id, s->message, sizeof(t->id));
+	else
+		message_id(t->id);
 	s->transfer = t;
 	files_take(&t->user);
 }
