@@ -490,6 +490,37 @@ nul_in_header(void **state)
 	world_free(world);
 }
 
+/* A binary body has CR LF line ends from its first line on, or none. */
+static void
+binary_text(void **state)
+{
+	static const char *const chunks[] = {"hello\r\nworld\n\r\n",
+	    "hello: x\r\n\r\nworld\n\r\n", "hello wor: ld\r\n\n"};
+	static const char *const ends[] = {"example>\n\nhello\r\nworld\n\r\n",
+	    "\nhello: x\n" DATE "Message-ID: <MESSAGEID@mx.a.example>\n\n"
+	    "world\n\r\n",
+	    "example>\n\nhello wor: ld\r\n\n"};
+	struct world *world;
+	char line[100];
+	size_t i, n;
+
+	(void)state;
+	for (i = 0; i < COUNT(chunks); i++) {
+		world = submission(0);
+		say(world,
+		    MAIL " BODY=BINARYMIME\r\nRCPT TO:<bob@a.example>\r\n");
+		snprintf(line, sizeof(line), "BDAT %zu LAST\r\n%s",
+		    strlen(chunks[i]), chunks[i]);
+		if (!starts(say(world, line), "250 2.0.0 "))
+			fail_msg("%zu: %s", i, world->output);
+		n = strlen(ends[i]);
+		assert_true(world->message_length > n);
+		assert_memory_equal(
+		    world->message + world->message_length - n, ends[i], n);
+		world_free(world);
+	}
+}
+
 /* <postmaster> is ours; <> may be sent by a user (section 11). */
 static void
 postmaster_and_null(void **state)
@@ -532,6 +563,7 @@ main(void)
 	    cmocka_unit_test(message_in_pieces),
 	    cmocka_unit_test(head_of_a_copy),
 	    cmocka_unit_test(nul_in_header),
+	    cmocka_unit_test(binary_text),
 	    cmocka_unit_test(postmaster_and_null),
 	};
 
