@@ -21,6 +21,8 @@ SMTP_OBJS = \
 	smtpd-stoken/engine/smtp/command_vrfy.o \
 	smtpd-stoken/engine/smtp/container.o \
 	smtpd-stoken/engine/smtp/data.o \
+	smtpd-stoken/engine/smtp/dsn.o \
+	smtpd-stoken/engine/smtp/dsn_text.o \
 	smtpd-stoken/engine/smtp/field.o \
 	smtpd-stoken/engine/smtp/header.o \
 	smtpd-stoken/engine/smtp/input.o \
