@@ -371,9 +371,8 @@ class Sink:
 
     def close(self):
         """As a server that is killed."""
-        if self.listener.fileno() != -1:
-            self.listener.shutdown(socket.SHUT_RDWR)
-            self.listener.close()
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
         self.drop()
 
     def drop(self):
@@ -478,15 +477,15 @@ class Session:
     def do_data(self, verb, line):
         if not self.answer(verb, line, b"354 go"):
             return
-        lines = []
+        text = b""
         while True:
             line = self.file.readline()
             if not line:
                 raise EOFError
             if line == b".\r\n":
                 break
-            lines.append(line[1:] if line.startswith(b".") else line)
-        self.end(b"".join(lines))
+            text += line[1:] if line.startswith(b".") else line
+        self.end(text)
 
     def do_bdat(self, verb, line):
         words = line.split()

@@ -224,7 +224,7 @@ hostile_words(void **state)
 	memcpy(address + 60, "@", 1);
 	for (i = 0; i < 500; i++) {
 		r[i].address = address;
-		r[i].status = i % 5 ? "5.7.1" : "5.7.1\nFrom: y";
+		r[i].status = "5.7.1";
 		r[i].remote = i % 2 ? text : "mx.b.example";
 		r[i].code = 550;
 		r[i].text = i % 3 ? text : word;

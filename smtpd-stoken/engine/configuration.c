@@ -94,6 +94,8 @@ configuration_new(const struct settings *settings)
 	c->domain =
 	    copy(settings->domains.count > 0 ? settings->domains.items[0]
 					     : settings->hostname);
+	if (settings->relay_host != NULL)
+		c->relay_host = strdup(settings->relay_host);
 	if (c->hostname == NULL || c->domain == NULL) {
 		configuration_release(c);
 		return NULL;
@@ -136,5 +138,6 @@ configuration_release(struct configuration *c)
 		return;
 	free(c->hostname);
 	free(c->domain);
+	free(c->relay_host);
 	free(c);
 }

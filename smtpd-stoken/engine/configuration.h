@@ -19,6 +19,7 @@ struct configuration {
 	int deliver_lmtp; /* not lmtpd delivers, but relay */
 	unsigned long references;
 	char *hostname, *domain;
+	char *relay_host; /* or NULL */
 };
 
 /* Returns NULL when there is no memory; the caller holds the reference. */

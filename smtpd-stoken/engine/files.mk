@@ -50,6 +50,7 @@ ENGINE_OBJS = $(SMTP_OBJS) \
 	smtpd-stoken/engine/looks.o \
 	smtpd-stoken/engine/notice.o \
 	smtpd-stoken/engine/relay.o \
+	smtpd-stoken/engine/report.o \
 	smtpd-stoken/engine/session.o \
 	smtpd-stoken/engine/session_io.o \
 	smtpd-stoken/engine/shutdown.o \

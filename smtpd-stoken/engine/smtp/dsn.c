@@ -175,7 +175,7 @@ put_explanation(struct report *report, const struct dsn_recipient *recipient)
 		snprintf(code, sizeof(code), "%d ", recipient->code);
 	put(report, "    %s said: %s%s\n",
 	    recipient->remote != NULL ? "The next server" : "This server", code,
-	    dsn_status(recipient->status));
+	    recipient->status);
 	for (line = text; *line != '\0'; line = end) {
 		width = dsn_wrap(line, 66);
 		put(report, "      %.*s\n", (int)width, line);
@@ -253,8 +253,7 @@ put_recipient(struct report *report, const struct dsn_recipient *recipient)
 		    shown(report, recipient->remote, address, sizeof(address)));
 	if (recipient->remote != NULL && recipient->code > 0)
 		put(report, "Diagnostic-Code: smtp;%d %s %s\n", recipient->code,
-		    dsn_status(recipient->status),
-		    reason(report, recipient, text));
+		    recipient->status, reason(report, recipient, text));
 	put(report, "Last-Attempt-Date: %s\n", trace_date(report->dsn->now));
 }
 
