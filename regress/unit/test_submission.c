@@ -474,6 +474,31 @@ head_of_a_copy(void **state)
 	world_free(world);
 }
 
+/* F-95: a line has at most 512 octets, whatever another server said. */
+static void
+long_words(void **state)
+{
+	struct world *world = world_new(SMTP_LISTENER_SOCKET, 0);
+	char line[400];
+	size_t i;
+
+	(void)state;
+	say(world, "LHLO c\r\nMAIL FROM:<al@b.example>\r\n");
+	snprintf(line, sizeof(line),
+	    "RCPT TO:<bob@%.60s.%.60s.%.60s.a.example>\r\n", HUNDRED, HUNDRED,
+	    HUNDRED);
+	say(world, line);
+	say(world, "RCPT TO:<bob@a.example>\r\nDATA\r\n");
+	world->fails = 3;
+	world->passed.code = 550;
+	memset(world->passed.text, 'x', 480);
+	say(world, ".\r\n");
+	i = strcspn(world->output, "\n") + 1;
+	assert_int_equal(i, 512);
+	assert_int_equal(world->output_length, 512 + 10 + 15 + 1 + 480 + 2);
+	world_free(world);
+}
+
 /* NUL is refused wherever it stands, in a field that is taken out too. */
 static void
 nul_in_header(void **state)
@@ -562,6 +587,7 @@ main(void)
 	    cmocka_unit_test(mixed_fates),
 	    cmocka_unit_test(message_in_pieces),
 	    cmocka_unit_test(head_of_a_copy),
+	    cmocka_unit_test(long_words),
 	    cmocka_unit_test(nul_in_header),
 	    cmocka_unit_test(binary_text),
 	    cmocka_unit_test(postmaster_and_null),
