@@ -78,8 +78,8 @@ check_listeners(struct parser *parser)
 	}
 }
 
-static const struct place *
-seen(const struct parser *parser, const char *name, const char *word)
+const struct place *
+parse_seen(const struct parser *parser, const char *name, const char *word)
 {
 	size_t i;
 
@@ -100,10 +100,10 @@ check_token(struct parser *parser)
 	const struct place *place;
 	size_t i;
 
-	if (seen(parser, "token", "no") == NULL)
+	if (parse_seen(parser, "token", "no") == NULL)
 		return;
 	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if ((place = seen(parser, "token", words[i])) != NULL)
+		if ((place = parse_seen(parser, "token", words[i])) != NULL)
 			parse_error(parser, place,
 			    "\"token %s\" contradicts \"token no\", expected "
 			    "one of them",
@@ -129,9 +129,9 @@ check_sockets(struct parser *parser)
 static void
 check_deliver(struct parser *parser)
 {
-	const struct place *lmtp = seen(parser, "deliver", "lmtp");
+	const struct place *lmtp = parse_seen(parser, "deliver", "lmtp");
 
-	if (lmtp != NULL && seen(parser, "deliver", "maildir") != NULL)
+	if (lmtp != NULL && parse_seen(parser, "deliver", "maildir") != NULL)
 		parse_error(parser, lmtp,
 		    "\"deliver lmtp\" contradicts \"deliver maildir\", "
 		    "expected one of them");
@@ -141,18 +141,19 @@ void
 config_check(struct parser *parser, const struct place *end)
 {
 	const struct config *config = parser->config;
-	const struct place *maildir = seen(parser, "deliver", "maildir");
+	const struct place *maildir = parse_seen(parser, "deliver", "maildir");
 
-	require(parser, end, seen(parser, "domain", NULL) != NULL,
+	require(parser, end, parse_seen(parser, "domain", NULL) != NULL,
 	    "\"domain NAME\"");
-	require(parser, end, seen(parser, "listen", "on") != NULL,
+	require(parser, end, parse_seen(parser, "listen", "on") != NULL,
 	    "\"listen on ADDRESS ...\"");
-	require(parser, end, seen(parser, "deliver", NULL) != NULL,
+	require(parser, end, parse_seen(parser, "deliver", NULL) != NULL,
 	    "\"deliver maildir PATH\" or \"deliver lmtp ADDRESS\"");
 	check_pki(parser);
 	check_listeners(parser);
 	check_sockets(parser);
 	check_token(parser);
+	config_check_users(parser, end);
 	check_deliver(parser);
 	if (maildir != NULL && config->domains.count > 1 &&
 	    config->maildir != NULL && config->maildir_user != NULL &&

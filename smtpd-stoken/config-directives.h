@@ -17,6 +17,7 @@ int parse_domain(struct parser *, const struct directive *);
 int parse_pki(struct parser *, const struct directive *);
 int parse_listen(struct parser *, const struct directive *);
 int parse_control(struct parser *, const struct directive *);
+int parse_dovecot(struct parser *, const struct directive *);
 int parse_maildir(struct parser *, const struct directive *);
 int parse_token_no(struct parser *, const struct directive *);
 int parse_temporary(struct parser *, const struct directive *);

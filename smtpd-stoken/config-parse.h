@@ -85,6 +85,11 @@ const char *parse_describe(const struct parser *, char text[LEXEME_MAX + 2]);
 
 /* config-check.c: what can be said only at the end of the file. */
 void config_check(struct parser *, const struct place *end);
+/* Where the file has a directive (word NULL: with whatever word), or NULL. */
+const struct place *
+parse_seen(const struct parser *, const char *name, const char *word);
+/* config-users.c: the same for `users`. */
+void config_check_users(struct parser *, const struct place *end);
 
 /* config-print.c, config-relay.c */
 void print_quoted(FILE *, const char *); /* a blank and the string */
@@ -98,6 +103,7 @@ void print_domains(FILE *, const struct config *, const struct directive *);
 void print_pki(FILE *, const struct config *, const struct directive *);
 void print_listen(FILE *, const struct config *, const struct directive *);
 void print_control(FILE *, const struct config *, const struct directive *);
+void print_dovecot(FILE *, const struct config *, const struct directive *);
 void print_maildir(FILE *, const struct config *, const struct directive *);
 void print_token_no(FILE *, const struct config *, const struct directive *);
 void print_temporary(FILE *, const struct config *, const struct directive *);

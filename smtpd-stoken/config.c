@@ -81,6 +81,8 @@ config_free(struct config *config)
 	free(config->listeners);
 	free(config->hostname);
 	free(config->users_file);
+	free(config->users_dovecot);
+	free(config->users_userdb);
 	free(config->aliases_file);
 	free(config->store);
 	free(config->control);

@@ -69,7 +69,9 @@ struct config {
 	struct listener *listeners;
 	size_t listener_count;
 
-	char *users_file; /* users file */
+	char *users_file; /* users file, or NULL */
+	char *users_dovecot; /* users dovecot: its socket for clients */
+	char *users_userdb; /* and the one for masters */
 	char *aliases_file; /* aliases file, or NULL */
 	char *store; /* store db: the directory */
 	char *control; /* path of the control socket */

@@ -8,12 +8,14 @@ CONFIG_OBJS = \
 	smtpd-stoken/config-parse.o \
 	smtpd-stoken/config-print.o \
 	smtpd-stoken/config-relay.o \
-	smtpd-stoken/config-table.o
+	smtpd-stoken/config-table.o \
+	smtpd-stoken/config-users.o
 PARENT_OBJS = \
 	$(CONFIG_OBJS) \
 	smtpd-stoken/main.o \
 	smtpd-stoken/children.o \
 	smtpd-stoken/listeners.o \
+	smtpd-stoken/login.o \
 	smtpd-stoken/notify.o \
 	smtpd-stoken/reload.o \
 	smtpd-stoken/roles.o \

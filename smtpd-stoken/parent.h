@@ -83,6 +83,9 @@ int listeners_open(const struct config *, struct bound **, size_t *count,
 void listeners_close(struct bound *, size_t count);
 int control_open(const struct config *, char *problem, size_t size);
 
+/* login.c: tokend-auth wants a connection to the login server. */
+void on_login_connect(struct channel *, const union message *, int fd);
+
 /* notify.c: tells a service manager that asked for it how things are. */
 void notify(const char *state);
 

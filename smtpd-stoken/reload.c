@@ -67,7 +67,9 @@ needs_restart(const struct config *a, const struct config *b)
 	    differ(a->lmtp_address, b->lmtp_address) ||
 	    differ(a->spool, b->spool))
 		return "deliver";
-	if (differ(a->users_file, b->users_file))
+	if (differ(a->users_file, b->users_file) ||
+	    differ(a->users_dovecot, b->users_dovecot) ||
+	    differ(a->users_userdb, b->users_userdb))
 		return "users";
 	if (differ(a->aliases_file, b->aliases_file))
 		return "aliases";

@@ -29,6 +29,7 @@ const struct channel_handler parent_handlers[] = {
     {MSG_COMPLAINT, on_complaint},
     {MSG_RELOAD, on_reload},
     {MSG_VERBOSE, on_verbose},
+    {MSG_LOGIN_CONNECT, on_login_connect},
     {0, NULL},
 };
 
@@ -89,6 +90,8 @@ settings_of(const struct config *config)
 	copy_lists(s, config);
 	s->hostname = copy(config->hostname);
 	s->users_file = copy(config->users_file);
+	s->users_dovecot = copy(config->users_dovecot);
+	s->users_userdb = copy(config->users_userdb);
 	s->aliases_file = copy(config->aliases_file);
 	s->store = copy(config->store);
 	s->maildir = copy(config->maildir);

@@ -432,3 +432,35 @@ auth_fail_waiting(void)
 		exchange_free(session);
 	}
 }
+
+static uint8_t offers[256]; /* of MECHANISMS_CHANGED */
+static size_t offers_length;
+static int has_offers;
+
+void
+auth_tell_mechanisms(struct channel *engine)
+{
+	union message m = {
+	    .mechanisms = {.mechanisms = bytes_of(offers, offers_length)}};
+
+	if (has_offers)
+		(void)channel_send(engine, MSG_MECHANISMS, &m, -1);
+}
+
+void
+on_mechanisms_changed(
+    struct channel *auth, const union message *message, int fd)
+{
+	struct bytes names = message->mechanisms_changed.mechanisms;
+	uint8_t i;
+
+	(void)auth;
+	(void)fd;
+	if (names.length > 0)
+		memcpy(offers, names.data, names.length);
+	offers_length = names.length;
+	has_offers = 1;
+	for (i = 0; i < process_peer_count(ROLE_ENGINE); i++)
+		if (process_peer(ROLE_ENGINE, i) != NULL)
+			auth_tell_mechanisms(process_peer(ROLE_ENGINE, i));
+}

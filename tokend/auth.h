@@ -13,6 +13,9 @@
 void on_auth_step(struct channel *, const union message *, int fd);
 void on_auth_abort(struct channel *, const union message *, int fd);
 void on_password_result(struct channel *, const union message *, int fd);
+/* What the login server has: for all engines, and for those to come. */
+void on_mechanisms_changed(struct channel *, const union message *, int fd);
+void auth_tell_mechanisms(struct channel *engine);
 
 /* Gives up the session's login, if one is going on. */
 void exchange_drop(struct session *session);

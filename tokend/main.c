@@ -215,6 +215,13 @@ on_ticket_key(struct channel *parent, const union message *m, int fd)
 }
 
 static void
+peer_new(struct channel *c)
+{
+	if (channel_peer(c) == ROLE_ENGINE)
+		auth_tell_mechanisms(c);
+}
+
+static void
 peer_gone(struct channel *c)
 {
 	if (channel_peer(c) == ROLE_ENGINE)
@@ -301,6 +308,7 @@ static const struct channel_handler auth_handlers[] = {
     {MSG_PASSWORD_RESULT, on_password_result},
     {MSG_ADDRESS_RESULT, on_address_result},
     {MSG_OWNER_RESULT, on_owner_result},
+    {MSG_MECHANISMS_CHANGED, on_mechanisms_changed},
     {0, NULL},
 };
 
@@ -321,6 +329,7 @@ static const struct process_role role = {
     .peers = peers,
     .commit = commit,
     .unveil = unveil_store,
+    .peer_new = peer_new,
     .peer_gone = peer_gone,
     .shutdown = shut_down,
 };

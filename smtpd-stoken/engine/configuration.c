@@ -45,6 +45,13 @@ static const struct {
 	(SMTP_AUTH_REMEMBERME | SMTP_AUTH_HT2_EXPR | SMTP_AUTH_HT2_ENDP | \
 	    SMTP_AUTH_HT2_NONE | SMTP_AUTH_OAUTHBEARER | SMTP_AUTH_XOAUTH2)
 
+#define PASSWORD_MECHANISMS                                       \
+	(SMTP_AUTH_SCRAM_SHA_256_PLUS | SMTP_AUTH_SCRAM_SHA_256 | \
+	    SMTP_AUTH_PLAIN | SMTP_AUTH_LOGIN)
+
+/* What can be had; everything, until MECHANISMS says otherwise. */
+static unsigned int offered = ~0U;
+
 static unsigned int
 mechanism_bits(const struct text_list *list)
 {
@@ -94,8 +101,6 @@ configuration_new(const struct settings *settings)
 	c->domain =
 	    copy(settings->domains.count > 0 ? settings->domains.items[0]
 					     : settings->hostname);
-	if (settings->relay_host != NULL)
-		c->relay_host = strdup(settings->relay_host);
 	if (c->hostname == NULL || c->domain == NULL) {
 		configuration_release(c);
 		return NULL;
@@ -108,6 +113,8 @@ configuration_new(const struct settings *settings)
 	    settings->limit_recipients < RECIPIENTS_MAX)
 		c->smtp.recipients = (unsigned int)settings->limit_recipients;
 	c->smtp.mechanisms = mechanism_bits(&settings->mechanisms);
+	c->mechanisms = c->smtp.mechanisms;
+	c->smtp.mechanisms &= offered;
 	take_remember(&c->smtp, settings);
 	c->smtp.tokens = settings->tokens != 0;
 	c->smtp.normalize = settings->bare_newline_normalize != 0;
@@ -138,6 +145,21 @@ configuration_release(struct configuration *c)
 		return;
 	free(c->hostname);
 	free(c->domain);
-	free(c->relay_host);
 	free(c);
+}
+
+void
+configuration_offer(struct configuration *c, struct bytes names)
+{
+	struct bytes name;
+	size_t i;
+
+	offered = ~(unsigned int)PASSWORD_MECHANISMS;
+	while (list_next(&names, &name) == 1)
+		for (i = 0; i < sizeof(mechanisms) / sizeof(mechanisms[0]); i++)
+			if (strlen(mechanisms[i].name) == name.length &&
+			    strncasecmp(mechanisms[i].name,
+				(const char *)name.data, name.length) == 0)
+				offered |= mechanisms[i].bit;
+	c->smtp.mechanisms = c->mechanisms & offered;
 }

@@ -17,14 +17,20 @@ struct configuration {
 	uint32_t timeout_shutdown; /* seconds */
 	uint32_t header_recipients; /* `token header recipients`; 0: no */
 	int deliver_lmtp; /* not lmtpd delivers, but relay */
+	unsigned int mechanisms; /* that are switched on */
 	unsigned long references;
 	char *hostname, *domain;
-	char *relay_host; /* or NULL */
 };
 
 /* Returns NULL when there is no memory; the caller holds the reference. */
 struct configuration *configuration_new(const struct settings *);
 struct configuration *configuration_hold(struct configuration *);
 void configuration_release(struct configuration *); /* NULL is allowed */
+
+/*
+ * MECHANISMS: of those that check a password only these are to be had, in
+ * this configuration and in all to come.
+ */
+void configuration_offer(struct configuration *, struct bytes mechanisms);
 
 #endif

@@ -6,6 +6,7 @@
 #include "lib/process.h"
 #include "smtpd-stoken/engine/notice.h"
 #include "smtpd-stoken/engine/submission.h"
+#include "smtpd-stoken/engine/engine.h"
 #include "smtpd-stoken/engine/tokend.h"
 #include "smtpd-stoken/engine/transfer.h"
 
@@ -387,13 +388,24 @@ on_remembered(struct channel *c, const union message *m, int fd)
 	session_continue(s);
 }
 
+static void
+on_mechanisms(struct channel *c, const union message *m, int fd)
+{
+	(void)c;
+	(void)fd;
+	if (engine_configuration() != NULL)
+		configuration_offer(
+		    engine_configuration(), m->mechanisms.mechanisms);
+}
+
 const struct channel_handler tokend_handlers[] = {
     {MSG_SESSION_VERDICT, on_admission}, {MSG_AUTH_RESULT, on_auth},
     {MSG_SENDER_VERDICT, on_sender}, {MSG_RCPT_VERDICT, on_recipient},
     {MSG_COMMIT_GRANT, on_grant}, {MSG_COMMIT_RESULT, on_result},
     {MSG_SUBMIT_GRANT, on_submit_grant}, {MSG_NOTICE_GRANT, on_notice_grant},
     {MSG_TOKEN_GENERATED, on_generated}, {MSG_TOKEN_REVOKED, on_revoked},
-    {MSG_REMEMBERED, on_remembered}, {0, NULL}};
+    {MSG_REMEMBERED, on_remembered}, {MSG_MECHANISMS, on_mechanisms},
+    {0, NULL}};
 
 static void
 admit_again(struct session *s, void *context)

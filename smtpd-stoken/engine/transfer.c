@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "imsg/channel.h"
 #include "lib/log.h"
@@ -51,8 +50,6 @@ release(struct transfer *t)
 	t->session->transfer = NULL;
 	notice_free(t->notice);
 	relay_mail_free(t->downstream);
-	if (t->original != -1)
-		close(t->original);
 	free(t->fates);
 	free(t->seen);
 	freezero(t->tokens, t->tokens_length);
@@ -71,12 +68,8 @@ transfer_open(struct session *s)
 	t->user.events = &events;
 	t->user.session = t->session = s;
 	t->stage = TRANSFER_OPENING;
-	t->original = -1;
 	t->transaction = s->transaction;
-	if (s->message[0] != '\0')
-		strlcpy(t->id, s->message, sizeof(t->id));
-	else
-		message_id(t->id);
+	message_id(t->id);
 	s->transfer = t;
 	files_take(&t->user);
 }
@@ -126,20 +119,9 @@ transfer_write(struct session *s, const void *data, size_t length)
 	return file_write(s->transfer->file, data, length);
 }
 
-/* The file goes; what a report may need of it stays. */
-static void
-keep_original(struct transfer *t)
-{
-	if (t->file == NULL || t->original != -1)
-		return;
-	t->original = t->file->reader;
-	t->file->reader = -1;
-}
-
 void
 transfer_discard(struct transfer *t)
 {
-	keep_original(t);
 	if (t->file != NULL)
 		file_discard(t->file);
 	t->file = NULL;
@@ -428,7 +410,6 @@ transfer_delivered(struct transfer *t, struct bytes results)
 			if (verdict != SMTP_OK)
 				t->fates[i].verdict = (uint8_t)verdict;
 		}
-	keep_original(t);
 	if (t->file != NULL)
 		file_free(t->file);
 	t->file = NULL;

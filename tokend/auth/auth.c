@@ -19,6 +19,7 @@
 #include "lib/process.h"
 #include "lib/settings.h"
 #include "tokend/auth/backend.h"
+#include "tokend/auth/dovecot.h"
 #include "tokend/auth/exchanges.h"
 #include "tokend/auth/lookups.h"
 #include "tokend/auth/site.h"
@@ -118,14 +119,31 @@ backend_told(uint64_t session, struct exchange *exchange, enum step_result step)
 		drop(session);
 }
 
+/* What the back-end has, for a tokend that comes later, too. */
+static uint8_t offers[256];
+static size_t offers_length;
+static bool has_offers;
+
+static void
+send_offers(struct channel *tokend)
+{
+	union message m = {.mechanisms_changed = {
+			       .mechanisms = bytes_of(offers, offers_length)}};
+
+	if (tokend != NULL && has_offers)
+		(void)channel_send(tokend, MSG_MECHANISMS_CHANGED, &m, -1);
+}
+
 void
 backend_offers(struct bytes names)
 {
-	struct channel *tokend = process_peer(ROLE_TOKEND, 0);
-	union message m = {.mechanisms_changed = {.mechanisms = names}};
-
-	if (tokend != NULL)
-		(void)channel_send(tokend, MSG_MECHANISMS_CHANGED, &m, -1);
+	if (names.length > sizeof(offers))
+		return;
+	if (names.length > 0)
+		memcpy(offers, names.data, names.length);
+	offers_length = names.length;
+	has_offers = true;
+	send_offers(process_peer(ROLE_TOKEND, 0));
 }
 
 /* A mechanism that is there, switched on, and possible in this session. */
@@ -294,6 +312,11 @@ start(const struct process_start *s)
 		fatalx("libcrypto");
 }
 
+static const struct channel_handler parent_handlers[] = {
+    {MSG_LOGIN_CONNECTED, on_login_connected},
+    {0, NULL},
+};
+
 static const struct process_peer peers[] = {
     {ROLE_TOKEND, tokend_handlers},
     {ROLE_NONE, NULL},
@@ -306,9 +329,11 @@ static const struct process_role role = {
     .setup_promises = "stdio rpath proc recvfd unveil",
     .promises = "stdio rpath recvfd",
     .start = start,
+    .parent_handlers = parent_handlers,
     .peers = peers,
     .commit = commit,
     .unveil = unveil_files,
+    .peer_new = send_offers,
     .peer_gone = peer_gone,
     .shutdown = end,
 };

@@ -47,6 +47,7 @@ struct backend {
 	void (*stop)(void);
 };
 
+extern const struct backend backend_dovecot;
 extern const struct backend backend_file;
 
 /* The one that the settings name. */

@@ -2,7 +2,12 @@ AUTH_OBJS = \
 	tokend/auth/aliases.o \
 	tokend/auth/auth.o \
 	tokend/auth/backend.o \
+	tokend/auth/backend_dovecot.o \
 	tokend/auth/backend_file.o \
+	tokend/auth/dovecot_auth.o \
+	tokend/auth/dovecot_link.o \
+	tokend/auth/dovecot_text.o \
+	tokend/auth/dovecot_userdb.o \
 	tokend/auth/exchange.o \
 	tokend/auth/exchanges.o \
 	tokend/auth/hasher.o \

@@ -124,13 +124,9 @@ struct smtp_layout {
 const struct smtp_layout *smtp_layout(const struct smtp_session *);
 const char *smtp_flags(const struct smtp_session *);
 
-/* Whether the header of the message is complete, and written. */
-int smtp_header_is_over(const struct smtp_session *);
-
 /*
- * Of a user's message, from then on, at the latest from finish() on.
- * smtp_supplied_tokens: the values of the Submission-Token fields that were
- * taken out of it; returns how many.
+ * Of a user's message, from finish() on. smtp_supplied_tokens: the values of
+ * the Submission-Token fields that were taken out of it; returns how many.
  * smtp_header_from: the address of its first From field, if that names one
  * mailbox alone; else "".
  */
