@@ -86,9 +86,12 @@ for file in $(files '*.c' | grep -v '^regress/'); do
 		start = 0 }' "$file"
 done | verdict "functions that can be read"
 
-grep -nE '#include [<"](event|tls|imsg/|openssl|db)' \
-    $(files 'smtpd-stoken/engine/smtp/*') 2>/dev/null |
-    grep -v 'imsg/verdicts.h' | verdict "smtp/ is pure"
+{
+	grep -nE '#include [<"](event|tls|imsg/|openssl|db)' \
+	    $(files 'smtpd-stoken/engine/smtp/*')
+	grep -nE '#include [<"](event|tls|imsg/|openssl/ssl|db)' \
+	    $(files 'smtpd-stoken/relay/smtp/*')
+} 2>/dev/null | grep -v 'imsg/verdicts.h' | verdict "smtp/ is pure"
 
 grep -nE '#include "(smtpd-stoken|tokend|lmtpd|tokenctl)/' \
     $(files 'lib/*' 'imsg/*' 'compat/*') 2>/dev/null |

@@ -264,7 +264,6 @@ chunk_windows(void **state)
 {
 	static char large[40 * BODY_PIECE];
 	struct world *world;
-	int i;
 
 	(void)state;
 	memset(large, 'x', sizeof(large));
@@ -275,26 +274,16 @@ chunk_windows(void **state)
 	assert_int_equal(world->writes, 2);
 	say(world, "452 4.3.1 full\r\n");
 	assert_non_null(strstr(world->told, "result 1 said 452 4.3.1 full\n"));
-	assert_memory_equal(
-	    world->said + world->said_length - 6, "RSET\r\n", 6);
-	say(world, "250 ok\r\n");
-	assert_true(client_is_ready(world->client));
+	assert_true(world->over);
 	world_free(world);
 
 	world = open_world(1, "CHUNKING PIPELINING");
-	world->said_length = 0;
 	(void)world_data(world, NULL, large, 10 * BODY_PIECE, 0, 0);
 	assert_int_equal(world->writes, 9);
-	say(world, "250 ok\r\n452 4.3.1 full\r\n");
-	for (i = 0; i < 7; i++) {
-		assert_null(strstr(world->said, "RSET"));
-		say(world, "503 5.5.1 what\r\n");
-	}
-	assert_memory_equal(
-	    world->said + world->said_length - 6, "RSET\r\n", 6);
+	say(world, "250 ok\r\n250 ok\r\n452 4.3.1 full\r\n503 what\r\n");
 	assert_non_null(strstr(world->told, "result 1 said 452 4.3.1 full\n"));
-	say(world, "250 ok\r\n");
-	assert_true(client_is_ready(world->client));
+	assert_null(strstr(world->said, "LAST"));
+	assert_true(world->over);
 	world_free(world);
 }
 

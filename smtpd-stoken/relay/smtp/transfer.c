@@ -251,9 +251,12 @@ on_chunk(struct client *client, const struct client_reply *reply)
 		client_fault(client, "a reply of a wrong kind");
 		return;
 	}
-	client->transaction.failed = 1;
-	client->blocked = 0;
+	/*
+	 * Other chunks may be on their way, and peers differ in how they
+	 * answer them: no reply of theirs shall be taken for another's.
+	 */
 	transfer_tell(client, reply);
+	client_fail(client, "4.3.0", reply->text, "a chunk was refused");
 }
 
 /*
