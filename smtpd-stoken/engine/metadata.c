@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "imsg/channel.h"
+#include "lib/log.h"
 #include "smtpd-stoken/engine/metadata.h"
 
 static int
@@ -14,6 +15,18 @@ tell_flags(struct transfer *t)
 	return channel_send(file_worker(t->file), MSG_FILE_FLAGS, &m, -1);
 }
 
+/* D-M06: at final delivery they end here. */
+static void
+log_unknown(const struct transfer *t)
+{
+	unsigned int type;
+	size_t i, size;
+
+	for (i = 0; smtp_unknown(t->session->smtp, i, &type, &size); i++)
+		log_info("%08x metadata id=%s type=%u size=%zu dropped",
+		    (unsigned int)t->session->id, t->id, type, size);
+}
+
 int
 metadata_tell(struct transfer *t)
 {
@@ -22,6 +35,7 @@ metadata_tell(struct transfer *t)
 
 	if (layout == NULL)
 		return -1;
+	log_unknown(t);
 	if (tell_flags(t) == -1)
 		return -1;
 	if (layout->late == 0)
