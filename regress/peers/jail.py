@@ -22,8 +22,8 @@ START_SECONDS = 60
 
 MOUNT = """\
 set -e
-mount -t overlay overlay -o ro,lowerdir="$2/usr:/usr" /usr
-mount -t overlay overlay -o ro,lowerdir="$1/etc:$2/etc:/etc" /etc
+mount -t overlay overlay -o ro,lowerdir="$2:/usr" /usr
+mount -t overlay overlay -o ro,lowerdir="$1/etc:$3:/etc" /etc
 mount --bind /var/tmp "$1/var/tmp"
 mount --rbind "$1/var" /var
 mount --bind "$1/run" /run
@@ -55,10 +55,12 @@ def snippet(name, changes=None):
 
 
 class Jail:
-    """One name space. `accounts` are {user and group: number}."""
+    """One name space. `accounts` are {user and group: number}; `also` are
+    other packages that are in it."""
 
-    def __init__(self, name, accounts):
+    def __init__(self, name, accounts, also=()):
         self.name, self.root = name, PEERS / name / "root"
+        self.roots = [PEERS / x / "root" for x in (name, *also)]
         self.dir = pathlib.Path(os.path.realpath(
             tempfile.mkdtemp(prefix="stoken-peer-", dir="/var/tmp")))
         self.dir.chmod(0o755)
@@ -70,7 +72,8 @@ class Jail:
         (self.var / "run").symlink_to("/run")
         self.accounts = dict(accounts)
         self.write_accounts()
-        self.write("etc/hosts", "127.0.0.1 localhost mx.a.example\n")
+        self.write("etc/hosts", "127.0.0.1 localhost mx.a.example "
+                   "mta.a.example\n")
         self.write("etc/resolv.conf", "nameserver 127.0.0.1\n")
         self.write("etc/mailname", "mta.a.example\n")
 
@@ -105,10 +108,12 @@ class Jail:
         return 0 if name == "root" else self.accounts[name]
 
     def start(self):
+        layers = [":".join(str(x / part) for x in self.roots)
+                  for part in ("usr", "etc")]
         self.unshare = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", "unshare", "-m", "-u", "-p", "-f",
-             "--kill-child", "--propagation", "private", "sh", "-c", MOUNT,
-             "sh", str(self.dir), str(self.root)], stdin=subprocess.DEVNULL,
+            ["setpriv", "--pdeathsig", "KILL", "unshare", "-m", "-u", "-p",
+             "-f", "--kill-child", "--propagation", "private", "sh", "-c",
+             MOUNT, "sh", str(self.dir), *layers], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         said = self.unshare.stdout.readline()
         if said != "mounted\n":

@@ -34,8 +34,8 @@ class Waiting:
 
 class Mta(jail.Jail):
 
-    def __init__(self, name, accounts):
-        super().__init__(name, accounts)
+    def __init__(self, name, accounts, also=()):
+        super().__init__(name, accounts, also)
         self.port, self.ours = server.free_ports(2)
         self.looked = {}
 

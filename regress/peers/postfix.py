@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """Debian's Postfix with the samples etc/postfix-*.cf, in a name space."""
 import json
+import pathlib
 import re
 
 import jail
@@ -24,19 +25,32 @@ defer_transports = smtp
 NOTIFY = {1: "NEVER", 2: "SUCCESS", 4: "FAILURE", 8: "DELAY"}
 
 
-class Postfix(mta.Mta):
+def directories(where):
+    """As Debian's package makes them, and the files that its start copies
+    for those services that are chrooted in the queue."""
+    where.directory("var/spool/postfix")
+    where.directory("var/lib/postfix", "postfix", mode=0o700)
+    for name in ("hosts", "resolv.conf", "services", "nsswitch.conf"):
+        file = where.etc / name
+        if not file.exists():
+            file = pathlib.Path("/etc", name)
+        where.write("var/spool/postfix/etc/" + name, file.read_text())
 
-    def __init__(self):
-        super().__init__("postfix", ACCOUNTS)
+
+class Postfix(mta.Mta):
+    """`main` and `master` are put behind what there is."""
+
+    def __init__(self, main="", master_lines="", also=(), accounts=()):
+        super().__init__("postfix", dict(ACCOUNTS, **dict(accounts)), also)
         share = self.root / "usr/share/postfix"
         master = (share / "master.cf.dist").read_text().replace(
             "smtp      inet", "127.0.0.1:%d inet" % self.port)
         self.write("etc/postfix/master.cf", master + jail.snippet(
-            MASTER, {"\n127.0.0.1:10025": "\n127.0.0.1:%d" % self.ours}))
+            MASTER, {"\n127.0.0.1:10025": "\n127.0.0.1:%d" % self.ours}) +
+                   master_lines)
         self.write("etc/postfix/main.cf", (share / "main.cf.debian")
-                   .read_text() + TEST + jail.snippet(MAIN))
-        self.directory("var/spool/postfix")
-        self.directory("var/lib/postfix", "postfix", mode=0o700)
+                   .read_text() + TEST + jail.snippet(MAIN) + main)
+        directories(self)
 
     def launch(self):
         self.run("postfix", "start")

@@ -37,7 +37,7 @@ unpack() {
 }
 
 command -v apt-get > /dev/null || exit 0
-unpack postfix postfix || echo "deps: no Postfix"
+unpack postfix postfix libsasl2-modules || echo "deps: no Postfix"
 unpack exim exim4-daemon-light exim4-base || echo "deps: no Exim"
 unpack opensmtpd opensmtpd || echo "deps: no OpenSMTPD"
 unpack dovecot dovecot-core dovecot-imapd dovecot-lmtpd ||

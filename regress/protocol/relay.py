@@ -371,8 +371,9 @@ class Sink:
 
     def close(self):
         """As a server that is killed."""
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
+        if self.listener.fileno() != -1:
+            self.listener.shutdown(socket.SHUT_RDWR)
+            self.listener.close()
         self.drop()
 
     def drop(self):
@@ -477,15 +478,15 @@ class Session:
     def do_data(self, verb, line):
         if not self.answer(verb, line, b"354 go"):
             return
-        text = b""
+        lines = []
         while True:
             line = self.file.readline()
             if not line:
                 raise EOFError
             if line == b".\r\n":
                 break
-            text += line[1:] if line.startswith(b".") else line
-        self.end(text)
+            lines.append(line[1:] if line.startswith(b".") else line)
+        self.end(b"".join(lines))
 
     def do_bdat(self, verb, line):
         words = line.split()

@@ -504,8 +504,7 @@ class Server:
     def leftovers(self):
         """Files in any tmp directory of the mailboxes."""
         return [f for f in self.mailroot.rglob("*")
-                if f.is_file() and f.parent.name not in ("new", "cur")
-                and f.name != "dovecot-keywords"]
+                if f.is_file() and f.parent.name not in ("new", "cur")]
 
 
 def decode_token(token):

@@ -304,7 +304,11 @@ edges(void **state)
 {
 	static struct output output, pieces;
 	static char in[4096];
-	struct header_rules rules = {1, 1, "mx.a.example", "ID", 1700000000};
+	struct header_rules rules = {.submission = 1,
+	    .results = 1,
+	    .hostname = "mx.a.example",
+	    .id = "ID",
+	    .now = 1700000000};
 	static const char *const starts[] = {"Submission-Token: x ",
 	    "Authentication-Results: mx.b.example; ",
 	    "Authentication-Results: mx.a.example; ", "From: a@b.c (", "X",

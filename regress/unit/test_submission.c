@@ -474,6 +474,31 @@ head_of_a_copy(void **state)
 	world_free(world);
 }
 
+/* F-95: a line has at most 512 octets, whatever another server said. */
+static void
+long_words(void **state)
+{
+	struct world *world = world_new(SMTP_LISTENER_SOCKET, 0);
+	char line[400];
+	size_t i;
+
+	(void)state;
+	say(world, "LHLO c\r\nMAIL FROM:<al@b.example>\r\n");
+	snprintf(line, sizeof(line),
+	    "RCPT TO:<bob@%.60s.%.60s.%.60s.a.example>\r\n", HUNDRED, HUNDRED,
+	    HUNDRED);
+	say(world, line);
+	say(world, "RCPT TO:<bob@a.example>\r\nDATA\r\n");
+	world->fails = 3;
+	world->passed.code = 550;
+	memset(world->passed.text, 'x', 480);
+	say(world, ".\r\n");
+	i = strcspn(world->output, "\n") + 1;
+	assert_int_equal(i, 512);
+	assert_int_equal(world->output_length, 512 + 10 + 15 + 1 + 480 + 2);
+	world_free(world);
+}
+
 /* NUL is refused wherever it stands, in a field that is taken out too. */
 static void
 nul_in_header(void **state)
@@ -488,6 +513,37 @@ nul_in_header(void **state)
 	assert_true(starts(world->output, "554 5.6.0 "));
 	assert_int_equal(world->message_length, 0);
 	world_free(world);
+}
+
+/* A binary body has CR LF line ends from its first line on, or none. */
+static void
+binary_text(void **state)
+{
+	static const char *const chunks[] = {"hello\r\nworld\n\r\n",
+	    "hello: x\r\n\r\nworld\n\r\n", "hello wor: ld\r\n\n"};
+	static const char *const ends[] = {"example>\n\nhello\r\nworld\n\r\n",
+	    "\nhello: x\n" DATE "Message-ID: <MESSAGEID@mx.a.example>\n\n"
+	    "world\n\r\n",
+	    "example>\n\nhello wor: ld\r\n\n"};
+	struct world *world;
+	char line[100];
+	size_t i, n;
+
+	(void)state;
+	for (i = 0; i < COUNT(chunks); i++) {
+		world = submission(0);
+		say(world,
+		    MAIL " BODY=BINARYMIME\r\nRCPT TO:<bob@a.example>\r\n");
+		snprintf(line, sizeof(line), "BDAT %zu LAST\r\n%s",
+		    strlen(chunks[i]), chunks[i]);
+		if (!starts(say(world, line), "250 2.0.0 "))
+			fail_msg("%zu: %s", i, world->output);
+		n = strlen(ends[i]);
+		assert_true(world->message_length > n);
+		assert_memory_equal(
+		    world->message + world->message_length - n, ends[i], n);
+		world_free(world);
+	}
 }
 
 /* <postmaster> is ours; <> may be sent by a user (section 11). */
@@ -531,7 +587,9 @@ main(void)
 	    cmocka_unit_test(mixed_fates),
 	    cmocka_unit_test(message_in_pieces),
 	    cmocka_unit_test(head_of_a_copy),
+	    cmocka_unit_test(long_words),
 	    cmocka_unit_test(nul_in_header),
+	    cmocka_unit_test(binary_text),
 	    cmocka_unit_test(postmaster_and_null),
 	};
 

@@ -3,13 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "imsg/verdicts.h"
 #include "smtpd-stoken/engine/configuration.h"
-
-_Static_assert(METADATA_FLAGS_SOCKET == SMTP_FLAGS_SOCKET &&
-	METADATA_FLAGS_SUBMISSION == SMTP_FLAGS_SUBMISSION &&
-	METADATA_FLAGS_TOKEN == SMTP_FLAGS_TOKEN,
-    "the setting is taken as it is");
 
 /* As many as the octets of COMMIT_GRANT can speak of. */
 #define RECIPIENTS_MAX 1000
@@ -107,6 +101,8 @@ configuration_new(const struct settings *settings)
 	c->domain =
 	    copy(settings->domains.count > 0 ? settings->domains.items[0]
 					     : settings->hostname);
+	if (settings->relay_host != NULL)
+		c->relay_host = strdup(settings->relay_host);
 	if (c->hostname == NULL || c->domain == NULL) {
 		configuration_release(c);
 		return NULL;
@@ -151,6 +147,7 @@ configuration_release(struct configuration *c)
 		return;
 	free(c->hostname);
 	free(c->domain);
+	free(c->relay_host);
 	free(c);
 }
 

@@ -20,6 +20,7 @@ struct configuration {
 	unsigned int mechanisms; /* that are switched on */
 	unsigned long references;
 	char *hostname, *domain;
+	char *relay_host; /* or NULL */
 };
 
 /* Returns NULL when there is no memory; the caller holds the reference. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <stdio.h>
+#include <string.h>
 
 #include "lib/log.h"
 #include "smtpd-stoken/engine/delivery_log.h"
@@ -50,6 +51,18 @@ log_own(const struct session *s, const char *id, const char *recipient,
 	write_line(s, id, recipient, route, status, stat, "");
 }
 
+/* In quotes a blank is no danger. */
+static void
+restore_blanks(char *text)
+{
+	char *p;
+
+	while ((p = strstr(text, "\\040")) != NULL) {
+		*p = ' ';
+		memmove(p + 1, p + 4, strlen(p + 4) + 1);
+	}
+}
+
 /* What the next hop has said, word for word. */
 static void
 log_said(const struct session *s, const char *id, const char *recipient,
@@ -61,6 +74,7 @@ log_said(const struct session *s, const char *id, const char *recipient,
 
 	outlet_passed(part->said, &said);
 	log_safe(safe, sizeof(safe), bytes_text(said.text));
+	restore_blanks(safe);
 	snprintf(reply, sizeof(reply), " reply=\"%d%s%s %s\"", said.code,
 	    said.enhanced[0] != '\0' ? " " : "", said.enhanced, safe);
 	log_safe(status, sizeof(status), bytes_text(said.enhanced));

@@ -21,6 +21,8 @@ SMTP_OBJS = \
 	smtpd-stoken/engine/smtp/command_vrfy.o \
 	smtpd-stoken/engine/smtp/container.o \
 	smtpd-stoken/engine/smtp/data.o \
+	smtpd-stoken/engine/smtp/dsn.o \
+	smtpd-stoken/engine/smtp/dsn_text.o \
 	smtpd-stoken/engine/smtp/field.o \
 	smtpd-stoken/engine/smtp/header.o \
 	smtpd-stoken/engine/smtp/input.o \
@@ -46,9 +48,9 @@ ENGINE_OBJS = $(SMTP_OBJS) \
 	smtpd-stoken/engine/files.o \
 	smtpd-stoken/engine/grants.o \
 	smtpd-stoken/engine/looks.o \
-	smtpd-stoken/engine/metadata.o \
 	smtpd-stoken/engine/notice.o \
 	smtpd-stoken/engine/relay.o \
+	smtpd-stoken/engine/report.o \
 	smtpd-stoken/engine/session.o \
 	smtpd-stoken/engine/session_io.o \
 	smtpd-stoken/engine/shutdown.o \

@@ -63,6 +63,7 @@ grants_drop(struct session *s)
 	s->grants_lost = 0;
 	relay_mail_free(s->outgoing);
 	s->outgoing = NULL;
+	s->message[0] = '\0';
 }
 
 void
@@ -240,6 +241,7 @@ open_outlets(
 	struct relay_opening open = {.sender = smtp_sender(s->smtp),
 	    .expires = r->expires,
 	    .owner = grant->number,
+	    .message = s->message,
 	    .mail_parameters = mail,
 	    .rcpt_parameters = rcpt};
 	size_t i;
@@ -249,6 +251,8 @@ open_outlets(
 	    (s->outgoing = relay_mail_new(
 		 s, NEXT_HOP_RELAY, s->transaction, &events, NULL)) == NULL)
 		return -1;
+	if (s->message[0] == '\0')
+		message_id(s->message);
 	parameters(s, grant, mail, rcpt);
 	open.body = (uint8_t)said->body;
 	open.size = said->size;

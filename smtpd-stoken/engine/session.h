@@ -55,6 +55,7 @@ struct session {
 	uint8_t grants_lost; /* and what it granted in this transaction */
 	uint8_t exporter_length, endpoint_length;
 	uint8_t exporter[32], endpoint[64];
+	char message[24]; /* id of the next message, once relay knows it */
 	char version[16];
 	char address[64];
 };

@@ -2,13 +2,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "imsg/channel.h"
 #include "lib/log.h"
 #include "lib/process.h"
 #include "smtpd-stoken/engine/delivery_log.h"
 #include "smtpd-stoken/engine/looks.h"
-#include "smtpd-stoken/engine/metadata.h"
 #include "smtpd-stoken/engine/notice.h"
 #include "smtpd-stoken/engine/submission.h"
 #include "smtpd-stoken/engine/tokend.h"
@@ -51,6 +51,8 @@ release(struct transfer *t)
 	t->session->transfer = NULL;
 	notice_free(t->notice);
 	relay_mail_free(t->downstream);
+	if (t->original != -1)
+		close(t->original);
 	free(t->fates);
 	free(t->seen);
 	freezero(t->tokens, t->tokens_length);
@@ -69,8 +71,12 @@ transfer_open(struct session *s)
 	t->user.events = &events;
 	t->user.session = t->session = s;
 	t->stage = TRANSFER_OPENING;
+	t->original = -1;
 	t->transaction = s->transaction;
-	message_id(t->id);
+	if (s->message[0] != '\0')
+		strlcpy(t->id, s->message, sizeof(t->id));
+	else
+		message_id(t->id);
 	s->transfer = t;
 	files_take(&t->user);
 }
@@ -120,9 +126,20 @@ transfer_write(struct session *s, const void *data, size_t length)
 	return file_write(s->transfer->file, data, length);
 }
 
+/* The file goes; what a report may need of it stays. */
+static void
+keep_original(struct transfer *t)
+{
+	if (t->file == NULL || t->original != -1)
+		return;
+	t->original = t->file->reader;
+	t->file->reader = -1;
+}
+
 void
 transfer_discard(struct transfer *t)
 {
+	keep_original(t);
 	if (t->file != NULL)
 		file_discard(t->file);
 	t->file = NULL;
@@ -318,8 +335,7 @@ deliver(struct transfer *t, uint64_t expires)
 	struct msg_deliver m = {
 	    .size = t->size, .expires = expires, .message = bytes_text(t->id)};
 
-	if (metadata_tell(t) == -1 ||
-	    transfer_each_mailbox(t, send_mailbox, NULL) == -1)
+	if (transfer_each_mailbox(t, send_mailbox, NULL) == -1)
 		return -1;
 	m.count = (uint32_t)t->mailboxes;
 	t->stage = TRANSFER_DELIVERING;
@@ -412,6 +428,7 @@ transfer_delivered(struct transfer *t, struct bytes results)
 			if (verdict != SMTP_OK)
 				t->fates[i].verdict = (uint8_t)verdict;
 		}
+	keep_original(t);
 	if (t->file != NULL)
 		file_free(t->file);
 	t->file = NULL;

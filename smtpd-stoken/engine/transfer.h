@@ -50,6 +50,7 @@ struct transfer {
 	size_t mailboxes; /* in lmtpd's hands, in all */
 	struct relay_mail *downstream; /* deliver lmtp */
 	struct notice *notice; /* while the sender is told */
+	int original; /* the message, to be read for a report; or -1 */
 	uint64_t look; /* its number while it is looked for */
 	size_t looks_sent;
 	int look_worker; /* who was asked, -1: nobody yet */

@@ -189,6 +189,7 @@ static void
 step_one_by_one(struct mail *mail)
 {
 	struct copy *copy;
+	int all_held = 1;
 
 	if (mail->sent) {
 		while ((copy = first_held(mail)) != NULL)
@@ -198,13 +199,14 @@ step_one_by_one(struct mail *mail)
 	TAILQ_FOREACH (copy, &mail->copies, entry) {
 		if (copy->count == 0)
 			continue;
+		all_held &= copy->state == COPY_HELD;
 		if (copy->state == COPY_OVER && is_settled(copy)) {
 			stop(mail);
 			return;
 		}
-		if (copy->state != COPY_HELD)
-			return;
 	}
+	if (!all_held)
+		return;
 	if ((copy = first_held(mail)) != NULL)
 		connection_release(copy->connection);
 }
@@ -402,6 +404,9 @@ mail_send(struct mail *mail)
 	struct copy *copy;
 
 	mail->busy++;
+	/* What has failed already stops it before anything is sent. */
+	if (mail->one_by_one)
+		step_one_by_one(mail);
 	TAILQ_FOREACH (copy, &mail->copies, entry)
 		copy_may_send(copy);
 	mail->busy--;

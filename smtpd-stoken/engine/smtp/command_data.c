@@ -144,6 +144,16 @@ smtp_on_opened(
 	smtp_reply(session, 354, NULL, "End data with <CR><LF>.<CR><LF>");
 }
 
+/* F-95: what is left of a reply line for another server's words. */
+static size_t
+room(const char *address, const char *enhanced)
+{
+	size_t taken =
+	    sizeof("250  <> \r\n") - 1 + strlen(address) + strlen(enhanced);
+
+	return taken < 512 ? 512 - taken : 0;
+}
+
 /* S1-75, S1-76: the address as it was written, then token, then id. */
 static void
 reply_lmtp(struct smtp_session *session, const char *address,
@@ -165,8 +175,9 @@ reply_lmtp(struct smtp_session *session, const char *address,
 			smtp_passed_clean(session, &clean, result->passed);
 		refusal = smtp_passed_refusal(session, result->verdict,
 		    result->passed != NULL ? &clean : NULL, &words);
-		smtp_reply(session, refusal->code, refusal->enhanced, "<%s> %s",
-		    address, refusal->text);
+		smtp_reply(session, refusal->code, refusal->enhanced,
+		    "<%s> %.*s", address, (int)room(address, refusal->enhanced),
+		    refusal->text);
 	}
 }
 

@@ -219,6 +219,10 @@ line_start(struct scan *scan)
 static void
 binary(struct scan *scan)
 {
+	/* The header may have ended within a line. */
+	if (scan->data->position == AFTER_CR)
+		insert(scan, "\r", 1);
+	scan->data->position = IN_LINE;
 	flush(scan); /* the end of the header, which is text */
 	scan->exact = 1;
 	scan->kept = scan->length - scan->read;
@@ -242,6 +246,7 @@ smtp_message_begin(struct smtp_session *session, int chunked)
 	data->chunked = chunked != 0;
 	data->binary =
 	    chunked && transaction->mail.body == SMTP_BODY_BINARYMIME;
+	rules.binary = data->binary;
 	data->header = header_new(&rules);
 	data->body = data->header == NULL;
 	return data->header != NULL ? 0 : -1;
@@ -255,7 +260,9 @@ smtp_content_end(struct smtp_session *session)
 	uint8_t none = 0;
 	struct scan scan = {session, data, &none, 0, 0, &none, 0, 0};
 
-	if (data->position == AFTER_CR) /* which nothing follows: bare */
+	if (data->position == AFTER_CR && data->binary && data->body)
+		insert(&scan, "\r", 1);
+	else if (data->position == AFTER_CR) /* which nothing follows: bare */
 		bare_newline(&scan);
 	if (!data->body)
 		header_end(data->header, insert, &scan);
@@ -328,6 +335,12 @@ smtp_content_input(struct smtp_session *session, uint8_t *in, size_t length)
 			in_line(&scan);
 	}
 	flush(&scan);
+}
+
+int
+smtp_header_is_over(const struct smtp_session *session)
+{
+	return session->transaction != NULL && session->transaction->data.body;
 }
 
 size_t

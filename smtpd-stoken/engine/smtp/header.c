@@ -342,7 +342,10 @@ header_newline(struct header *header, header_emit *function, void *context)
 	    (!header->rules.results || header->rules.submission ||
 		field_kind(header->field, header->length) != FIELD_RESULTS) &&
 	    no_field(&flow, header->length)) {
-		emit(&flow, "\n", 1);
+		if (header->rules.binary)
+			emit(&flow, "\r\n", 2);
+		else
+			emit(&flow, "\n", 1);
 		return 1;
 	}
 	header->later = 1;

@@ -16,6 +16,7 @@ struct header;
 /* What is done. Strings must outlive the header. */
 struct header_rules {
 	int submission; /* a user's message: fields are added and taken out */
+	int binary; /* the body's line ends stay CR LF */
 	int results; /* forged Authentication-Results are taken out */
 	const char *hostname; /* our authserv-id, and end of Message-ID */
 	const char *id; /* message id, for Message-ID */

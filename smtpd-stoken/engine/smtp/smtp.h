@@ -124,16 +124,13 @@ struct smtp_layout {
 const struct smtp_layout *smtp_layout(const struct smtp_session *);
 const char *smtp_flags(const struct smtp_session *);
 
-/*
- * smtp_unknown: type and octets of the nth container of a type that has no
- * meaning here; returns 0 when there are not so many.
- */
-int smtp_unknown(
-    const struct smtp_session *, size_t n, unsigned int *type, size_t *size);
+/* Whether the header of the message is complete, and written. */
+int smtp_header_is_over(const struct smtp_session *);
 
 /*
- * Of a user's message, from finish() on. smtp_supplied_tokens: the values of
- * the Submission-Token fields that were taken out of it; returns how many.
+ * Of a user's message, from then on, at the latest from finish() on.
+ * smtp_supplied_tokens: the values of the Submission-Token fields that were
+ * taken out of it; returns how many.
  * smtp_header_from: the address of its first From field, if that names one
  * mailbox alone; else "".
  */
