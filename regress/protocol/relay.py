@@ -342,6 +342,9 @@ class Sink:
                 connection, _ = self.listener.accept()
             except OSError:
                 return
+            if connection.family == socket.AF_INET:
+                connection.setsockopt(
+                    socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self.lock:
                 self.connections += 1
                 self.live += 1
