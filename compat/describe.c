@@ -29,6 +29,11 @@ sandbox_accept_only(void)
 {
 }
 
+void
+sandbox_connect_only(void)
+{
+}
+
 #else
 
 #include <sys/prctl.h>

@@ -89,6 +89,7 @@ static struct {
 	bool pledged;
 	bool closed; /* seccomp(2) is out of reach: no further filter */
 	bool accept_only;
+	bool connect_only;
 	enum reaction reaction;
 	uint32_t promises;
 } state;
@@ -109,6 +110,12 @@ void
 sandbox_accept_only(void)
 {
 	state.accept_only = true;
+}
+
+void
+sandbox_connect_only(void)
+{
+	state.connect_only = true;
 }
 
 int
@@ -149,11 +156,20 @@ parse_words(const char *text, uint32_t *promises)
 	return true;
 }
 
+/* What makes a socket one that others may connect to. */
+static bool
+is_incoming(int call)
+{
+	return call == SCMP_SYS(bind) || call == SCMP_SYS(listen) ||
+	    call == SCMP_SYS(accept) || call == SCMP_SYS(accept4);
+}
+
 /* In which of the two filters a row belongs, and whether it does at all. */
 static bool
 row_applies(const struct rule *rule, bool killing, uint32_t promises)
 {
-	bool promised = (rule->promises & promises) != 0;
+	bool promised = (rule->promises & promises) != 0 &&
+	    !(state.connect_only && is_incoming(rule->call));
 
 	switch (rule->tier) {
 	case PASS:

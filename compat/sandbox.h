@@ -26,6 +26,12 @@ void sandbox_log_mode(int on);
  */
 void sandbox_accept_only(void);
 
+/*
+ * The other way round: from the next pledge() on sockets may be made and
+ * connected, but not bound, listened on or accepted from. No effect on OpenBSD.
+ */
+void sandbox_connect_only(void);
+
 /* Nobody else may trace this process or read its memory; no core files. */
 void sandbox_undumpable(void);
 

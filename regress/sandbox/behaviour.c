@@ -219,6 +219,36 @@ accept_only_connect(void)
 	return connect(fd, (struct sockaddr *)&sin, sizeof(sin));
 }
 
+static int
+connect_only(int listens)
+{
+	struct sockaddr_in sin = {.sin_family = AF_INET};
+	int fd;
+
+	sandbox_connect_only();
+	MUST(pledge("stdio inet dns unix", NULL) == 0);
+	MUST((fd = socket(AF_INET, SOCK_STREAM, 0)) != -1);
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	sin.sin_port = htons((uint16_t)world.port);
+	MUST(connect(fd, (struct sockaddr *)&sin, sizeof(sin)) == 0);
+	MUST(accept(world.listener, NULL, NULL) == -1);
+	sin.sin_port = 0;
+	return listens ? listen(fd, 1)
+		       : bind(fd, (struct sockaddr *)&sin, sizeof(sin));
+}
+
+static int
+connect_only_bind(void)
+{
+	return connect_only(0);
+}
+
+static int
+connect_only_listen(void)
+{
+	return connect_only(1);
+}
+
 /* Landlock is what stops a socket that was there before. */
 static int
 landlocked_connect(void)
@@ -443,6 +473,8 @@ static const struct {
     {"pledge: a received directory", RUNS, received_directory, 2},
     {"accept only: socket", KILLED, accept_only, 0},
     {"accept only: connect", KILLED, accept_only_connect, 0},
+    {"connect only: bind", KILLED, connect_only_bind, 0},
+    {"connect only: listen", KILLED, connect_only_listen, 0},
     {"connect an old socket", REFUSED, landlocked_connect, 4},
     {"exec: the program is free", RUNS, start_program, 0},
     {"exec: what was unveiled alone", RUNS, start_only_unveiled, 2},

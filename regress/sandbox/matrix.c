@@ -20,7 +20,8 @@ static const struct {
 } roles[] = {
     {"frontend", "stdio inet sendfd recvfd"},
     {"engine", "stdio recvfd"},
-    {"relay", "stdio inet dns recvfd"},
+    {"relay", "stdio rpath inet dns recvfd"},
+    {"relay to a socket", "stdio rpath inet dns recvfd unix"},
     {"tokend", "stdio rpath wpath cpath flock unix"},
     {"tokend-sign", "stdio"},
     {"tokend-auth", "stdio rpath"},

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "compat/sandbox.h"
 #include "imsg/channel.h"
 #include "lib/log.h"
 #include "lib/process.h"
@@ -83,6 +84,7 @@ static void
 start(const struct process_start *s)
 {
 	(void)s;
+	sandbox_connect_only();
 	if (trust_init() == -1)
 		fatalx("trust_init");
 	hops_init();
