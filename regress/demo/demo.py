@@ -12,6 +12,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "protocol"))
 
 import client  # noqa: E402
+import relay_sink  # noqa: E402
 import server  # noqa: E402
 
 FRIEND = "friend@b.example"
@@ -69,6 +70,24 @@ def deliver(one, token, message):
     return reply, took, whole
 
 
+def submit(one, message):
+    """Alice sends mail with a password, as a mail program does."""
+    c = Talking(("127.0.0.1", one.ports["smtps"]), tls=True,
+                sni="mx.a.example", version="1.3")
+    print("  -- %s, %s" % (c.sock.version(), c.sock.cipher()[0]))
+    c.ehlo()
+    c.want("AUTH PLAIN " + client.b64("\0%s\0%s" % (
+        ALICE, server.PASSWORDS[ALICE])), "235 2.7.0")
+    c.want("MAIL FROM:<%s>" % ALICE, "250 2.1.0")
+    c.want("RCPT TO:<%s>" % FRIEND, "250 2.1.5")
+    before = time.monotonic()
+    reply = c.data(message)[0]
+    took = time.monotonic() - before
+    c.quit()
+    assert reply.status == "250 2.0.0", reply
+    print("  -- %.1f ms from DATA to the MTA's own answer" % (took * 1000))
+
+
 def show_times(took, whole):
     print("  -- %.1f ms from DATA to durable on disk, %.1f ms in all, with "
           "connection and TLS" % (took * 1000, whole * 1000))
@@ -100,19 +119,43 @@ def processes(one):
             print("  " + line[2:])
 
 
-def story(one):
+def letter():
     message = (HERE / "message.eml").read_bytes()
-    message = message.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    return message.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+
+
+def submission(one, mta):
+    """Returns the token that travels with the mail."""
+    title("Alice submits mail for her friend elsewhere; the site's MTA has it")
+    submit(one, b"From: Alice <%s>\r\nTo: <%s>\r\nSubject: lunch?\r\n\r\n"
+           b"Tomorrow at one?\r\n" % (ALICE.encode(), FRIEND.encode()))
+    sent = mta.wait(lambda sink: sink.messages)[0]
+    title("The header of what the MTA (%s:%d, a stand-in) was given" % (
+        "127.0.0.1", mta.port))
+    for line in sent.data.split(b"\r\n\r\n", 1)[0].decode().split("\r\n"):
+        print("  " + line)
+    return sent.field("Submission-Token")[0]
+
+
+def story(one, mta):
+    message = letter()
 
     title("The processes")
     processes(one)
+
+    token = submission(one, mta)
+
+    title("The friend answers with that token, straight into her mailbox")
+    reply, took, whole = deliver(one, token, message)
+    assert reply.status == "250 2.1.13", reply
+    show_times(took, whole)
 
     title("Alice gives her friend a temporary token")
     print("  $ tokenctl generate temporary %s %s" % (FRIEND, ALICE))
     token = one.temporary(FRIEND, ALICE)
     print("  " + token)
 
-    title("The friend delivers with it, and is given a permanent one")
+    title("The friend delivers with it, and is given the permanent one")
     reply, took, whole = deliver(one, token, message)
     assert reply.status == "250 2.1.13", reply
     show_times(took, whole)
@@ -132,7 +175,7 @@ def story(one):
     assert reply.code == 535, reply
 
     mail = one.mail(ALICE)
-    assert len(mail) == 2, mail
+    assert len(mail) == 3, mail
     title("What lies in the mailbox: %d messages; the first one's header"
           % len(mail))
     for line in mail[0].read_bytes().split(b"\n\n", 1)[0].decode().split("\n"):
@@ -140,10 +183,12 @@ def story(one):
 
 
 def main():
-    one = server.Server()
+    mta = relay_sink.RelaySink(keywords=relay_sink.POSTFIX)
+    one = server.Server(
+        extra='relay host "smtp://127.0.0.1:%d"' % mta.port)
     print("a private server in %s" % one.dir)
-    with one:
-        story(one)
+    with mta, one:
+        story(one, mta)
         kept = KEEP / "demo-mail"
         shutil.rmtree(kept, ignore_errors=True)
         shutil.copytree(one.mailroot, kept)
