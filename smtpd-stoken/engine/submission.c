@@ -18,11 +18,15 @@ is_refused(const struct transfer *t)
 	return t->count == 0 || t->fates[0].verdict != SMTP_OK;
 }
 
+/* With those that were lost with relay after their RCPT was accepted. */
 static int
 has_outside(const struct transfer *t)
 {
-	return relay_count(t->session->outgoing, OUTLET_OPEN) > 0 &&
-	    !is_refused(t);
+	const struct relay_mail *mail = t->session->outgoing;
+
+	return !is_refused(t) &&
+	    relay_count(mail, OUTLET_OPEN) + relay_count(mail, OUTLET_FAILED) >
+	    0;
 }
 
 int
