@@ -192,4 +192,9 @@ enum control_verb {
 #undef CONTROL
 };
 
+/* Setting metadata_flags: who may give flags, as bits. */
+#define METADATA_FLAGS_SOCKET 0x1
+#define METADATA_FLAGS_SUBMISSION 0x2
+#define METADATA_FLAGS_TOKEN 0x4
+
 #endif

@@ -27,8 +27,8 @@
 /* Messages that are delivered together. */
 #define BATCH 128
 
-#define SETUP "stdio rpath wpath cpath flock sendfd recvfd getpw unveil"
-#define PROMISES "stdio rpath wpath cpath flock sendfd recvfd"
+#define SETUP "stdio rpath wpath cpath fattr flock sendfd recvfd getpw unveil"
+#define PROMISES "stdio rpath wpath cpath fattr flock sendfd recvfd"
 #define PROMISES_SYSTEM PROMISES " id proc getpw"
 
 LIST_HEAD(siblings, message_file);

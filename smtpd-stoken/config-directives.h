@@ -25,6 +25,9 @@ int parse_permanent(struct parser *, const struct directive *);
 int parse_relay(struct parser *, const struct directive *);
 int parse_lmtp(struct parser *, const struct directive *);
 int parse_header(struct parser *, const struct directive *);
+int parse_metadata_no(struct parser *, const struct directive *);
+int parse_metadata_strict(struct parser *, const struct directive *);
+int parse_metadata_flags(struct parser *, const struct directive *);
 int parse_mechanisms(struct parser *, const struct directive *);
 
 #endif

@@ -108,6 +108,11 @@ void print_maildir(FILE *, const struct config *, const struct directive *);
 void print_token_no(FILE *, const struct config *, const struct directive *);
 void print_temporary(FILE *, const struct config *, const struct directive *);
 void print_permanent(FILE *, const struct config *, const struct directive *);
+void print_metadata_no(FILE *, const struct config *, const struct directive *);
+void
+print_metadata_strict(FILE *, const struct config *, const struct directive *);
+void
+print_metadata_flags(FILE *, const struct config *, const struct directive *);
 void print_mechanisms(FILE *, const struct config *, const struct directive *);
 void print_relay(FILE *, const struct config *, const struct directive *);
 void print_lmtp(FILE *, const struct config *, const struct directive *);

@@ -95,6 +95,9 @@ struct config {
 	uint64_t token_permanent_refresh;
 	uint64_t token_permanent_grace;
 	uint64_t token_header_recipients; /* 0: token header no */
+	uint64_t metadata; /* 0: metadata no */
+	uint64_t metadata_strict;
+	uint64_t metadata_flags; /* METADATA_FLAGS_ of imsg/verdicts.h */
 	uint64_t mechanisms;
 
 	uint64_t timeout_command;

@@ -5,6 +5,7 @@ CONFIG_OBJS = \
 	smtpd-stoken/config-directives.o \
 	smtpd-stoken/config-file.o \
 	smtpd-stoken/config-listen.o \
+	smtpd-stoken/config-metadata.o \
 	smtpd-stoken/config-parse.o \
 	smtpd-stoken/config-print.o \
 	smtpd-stoken/config-relay.o \

@@ -14,7 +14,7 @@ const struct role_row role_table[] = {
     {ROLE_AUTH, "tokend-auth", USER_TOKENS, 0, 0, "stdio rpath recvfd",
 	"users, password hashes, aliases"},
     {ROLE_LMTPD, "lmtpd", USER_MAIL, 0, 0,
-	"stdio rpath wpath cpath flock sendfd recvfd", "the mailboxes"},
+	"stdio rpath wpath cpath fattr flock sendfd recvfd", "the mailboxes"},
     {ROLE_TOKEND, "tokend", USER_TOKENS, 0, 1,
 	"stdio rpath wpath cpath flock unix recvfd",
 	"token keys, the store, the control socket"},

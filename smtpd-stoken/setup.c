@@ -117,6 +117,9 @@ settings_of(const struct config *config)
 	    config->limit_auth_failures_per_address;
 	s->hash_workers = config->prefork_auth;
 	s->frontends = config->prefork_frontend;
+	s->metadata = config->metadata;
+	s->metadata_strict = config->metadata_strict;
+	s->metadata_flags = config->metadata_flags;
 	copy_relay(s, config);
 	return s;
 }

@@ -252,6 +252,17 @@ class Client:
         self.send(stuff(message))
         return self.replies(replies)
 
+    def chunk(self, octets, last=False, verb="BDAT", replies=1):
+        """BDAT or BMTD with its octets; all the replies."""
+        self.send(b"%s %d%s\r\n" % (verb.encode(), len(octets),
+                                    b" LAST" if last else b"") + octets)
+        return self.replies(replies)
+
+    def container(self, type_, octets, last=False, replies=1):
+        """BMTD with a container of this type (METADATA)."""
+        return self.chunk(type_.to_bytes(2, "big") + octets, last, "BMTD",
+                          replies)
+
     def quit(self):
         self.want("QUIT", "221 2.0.0")
         if not self.at_end():

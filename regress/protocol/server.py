@@ -504,7 +504,8 @@ class Server:
     def leftovers(self):
         """Files in any tmp directory of the mailboxes."""
         return [f for f in self.mailroot.rglob("*")
-                if f.is_file() and f.parent.name not in ("new", "cur")]
+                if f.is_file() and f.parent.name not in ("new", "cur")
+                and f.name != "dovecot-keywords"]
 
 
 def decode_token(token):

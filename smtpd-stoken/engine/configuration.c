@@ -3,7 +3,13 @@
 #include <string.h>
 #include <strings.h>
 
+#include "imsg/verdicts.h"
 #include "smtpd-stoken/engine/configuration.h"
+
+_Static_assert(METADATA_FLAGS_SOCKET == SMTP_FLAGS_SOCKET &&
+	METADATA_FLAGS_SUBMISSION == SMTP_FLAGS_SUBMISSION &&
+	METADATA_FLAGS_TOKEN == SMTP_FLAGS_TOKEN,
+    "the setting is taken as it is");
 
 /* As many as the octets of COMMIT_GRANT can speak of. */
 #define RECIPIENTS_MAX 1000

@@ -48,6 +48,7 @@ ENGINE_OBJS = $(SMTP_OBJS) \
 	smtpd-stoken/engine/files.o \
 	smtpd-stoken/engine/grants.o \
 	smtpd-stoken/engine/looks.o \
+	smtpd-stoken/engine/metadata.o \
 	smtpd-stoken/engine/notice.o \
 	smtpd-stoken/engine/relay.o \
 	smtpd-stoken/engine/report.o \

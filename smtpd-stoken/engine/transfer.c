@@ -9,6 +9,7 @@
 #include "lib/process.h"
 #include "smtpd-stoken/engine/delivery_log.h"
 #include "smtpd-stoken/engine/looks.h"
+#include "smtpd-stoken/engine/metadata.h"
 #include "smtpd-stoken/engine/notice.h"
 #include "smtpd-stoken/engine/submission.h"
 #include "smtpd-stoken/engine/tokend.h"
@@ -335,7 +336,8 @@ deliver(struct transfer *t, uint64_t expires)
 	struct msg_deliver m = {
 	    .size = t->size, .expires = expires, .message = bytes_text(t->id)};
 
-	if (transfer_each_mailbox(t, send_mailbox, NULL) == -1)
+	if (metadata_tell(t) == -1 ||
+	    transfer_each_mailbox(t, send_mailbox, NULL) == -1)
 		return -1;
 	m.count = (uint32_t)t->mailboxes;
 	t->stage = TRANSFER_DELIVERING;

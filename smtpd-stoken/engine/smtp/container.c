@@ -162,6 +162,25 @@ smtp_flags(const struct smtp_session *session)
 	return transaction->containers->flags;
 }
 
+int
+smtp_unknown(const struct smtp_session *session, size_t n, unsigned int *type,
+    size_t *size)
+{
+	const struct smtp_containers *containers = session->transaction != NULL
+	    ? session->transaction->containers
+	    : NULL;
+	size_t i;
+
+	for (i = 0; containers != NULL && i < containers->count; i++) {
+		if (find(containers->list[i].type) != NULL || n-- > 0)
+			continue;
+		*type = containers->list[i].type;
+		*size = containers->list[i].length;
+		return 1;
+	}
+	return 0;
+}
+
 void
 smtp_containers_write(struct smtp_session *session)
 {
