@@ -124,6 +124,13 @@ struct smtp_layout {
 const struct smtp_layout *smtp_layout(const struct smtp_session *);
 const char *smtp_flags(const struct smtp_session *);
 
+/*
+ * smtp_unknown: type and octets of the nth container of a type that has no
+ * meaning here; returns 0 when there are not so many.
+ */
+int smtp_unknown(
+    const struct smtp_session *, size_t n, unsigned int *type, size_t *size);
+
 /* Whether the header of the message is complete, and written. */
 int smtp_header_is_over(const struct smtp_session *);
 
