@@ -21,7 +21,11 @@ mynetworks = 127.0.0.1/32
 maillog_file = /var/log/mail.log
 address_verify_poll_delay = 1s
 defer_transports = smtp
+smtpd_helo_restrictions = check_recipient_access
+    inline:{ { refused@out.example = 550 5.1.6 He has moved } }
+header_checks = regexp:/etc/postfix/header_checks
 """
+CHECKS = "/^Subject: ham and spam/ REJECT Not with this subject\n"
 NOTIFY = {1: "NEVER", 2: "SUCCESS", 4: "FAILURE", 8: "DELAY"}
 
 
@@ -50,6 +54,7 @@ class Postfix(mta.Mta):
                    master_lines)
         self.write("etc/postfix/main.cf", (share / "main.cf.debian")
                    .read_text() + TEST + jail.snippet(MAIN) + main)
+        self.write("etc/postfix/header_checks", CHECKS)
         directories(self)
 
     def launch(self):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 """Dovecot beside us, with the sample in etc/: its IMAP shows what we put into
-the Maildir, by the same users file."""
+the Maildir, by the same users file; or it delivers for us, and answers."""
 import re
 
 import pytest
@@ -10,7 +10,7 @@ import jail
 import sample
 import site_of_ours as site
 
-ALICE, BOB = "alice@a.example", "bob@a.example"
+ALICE, BOB, CAROL = ("%s@a.example" % x for x in ("alice", "bob", "carol"))
 FRIEND = "friend@b.example"
 
 
@@ -100,3 +100,74 @@ def test_a_big_message(maildir):
     with dovecot_.imap(BOB) as imap:
         count = int(imap.select("INBOX")[1][0])
         assert fetch(imap, count, "BODY.PEEK[]")[1].endswith(octets)
+
+
+@pytest.fixture(scope="module")
+def lmtp(there):
+    """(Dovecot, our server, which hands all over to its LMTP)"""
+    line, = site.directives(dovecot.SAMPLE, "deliver lmtp")
+    with site.Site(there, line) as ours:
+        there.share_users(ours)
+        yield there, ours
+        ours.check()
+
+
+def newest(dovecot_, user, subject):
+    """The message that came last, as IMAP gives it; LF line ends."""
+    with dovecot_.imap(user) as imap:
+        count = int(imap.select("INBOX")[1][0])
+        text = sample.unix(fetch(imap, count, "BODY.PEEK[]")[1])
+    assert sample.fields(text)["Subject"] == subject
+    return text
+
+
+def test_dovecot_delivers_by_token(lmtp):
+    dovecot_, ours = lmtp
+    for subject, octets in (
+            (x, sample.message(x, [BOB], sender=FRIEND))
+            for x in (sample.word(), sample.word())):
+        deliver(ours, octets, BOB)
+        text = newest(dovecot_, BOB, subject)
+        assert text.endswith(b"\n" + sample.unix(octets))
+        head = sample.fields(text)
+        assert head["Return-Path"] == "<%s>" % FRIEND
+        assert head["Delivered-To"] == BOB
+        assert len(head.get_all("Received")) == 2
+
+
+def test_dovecot_delivers_a_big_message(lmtp):
+    dovecot_, ours = lmtp
+    subject = sample.word()
+    octets = sample.big(subject, [ALICE], 3 * 1024 * 1024)
+    deliver(ours, octets, ALICE)
+    assert newest(dovecot_, ALICE, subject).endswith(
+        b"\n" + sample.unix(octets))
+
+
+def test_each_recipient_has_dovecots_answer(lmtp):
+    dovecot_, ours = lmtp
+    subject = sample.word()
+    octets = sample.message(subject, [BOB, CAROL], sender=FRIEND)
+    with ours.trusted() as c:
+        c.want("MAIL FROM:<%s>" % FRIEND, "250 2.1.0")
+        for address in (CAROL, BOB, ALICE):
+            c.want("RCPT TO:<%s>" % address, "250 2.1.5")
+        replies = c.data(octets, replies=3)
+    assert [x.status for x in replies] == [
+        "550 5.1.1", "250 2.1.12", "250 2.1.12"], replies
+    assert CAROL in replies[0].text
+    for address in (BOB, ALICE):
+        newest(dovecot_, address, subject)
+
+
+def test_a_submission_goes_to_dovecot(lmtp):
+    dovecot_, ours = lmtp
+    subject = sample.word()
+    octets = sample.message(subject, [BOB])
+    with ours.login(ALICE) as c:
+        c.want("MAIL FROM:<%s>" % ALICE, "250 2.1.0")
+        c.want("RCPT TO:<%s>" % BOB, "250 2.1.5")
+        reply, = c.data(octets)
+        assert reply.status == "250 2.0.0", reply
+    assert newest(dovecot_, BOB, subject).endswith(
+        b"\n" + sample.unix(octets))
