@@ -4,7 +4,7 @@ import re
 
 import sample
 from clause import clauses
-from test_dovecot import ALICE, BOB, fetch, maildir, there  # noqa: F401
+from test_beside_dovecot import ALICE, BOB, fetch, maildir, there  # noqa: F401
 
 
 def deliver(ours, recipients, flags, subject):
