@@ -115,7 +115,7 @@ format:
 	git ls-files '*.c' '*.h' | xargs clang-format-14 -i
 
 MAN5 = smtpd-stoken/smtpd-stoken.conf.5 tokend/auth/smtpd-stoken-users.5
-MAN7 = out/stoken-imsg.7
+MAN7 = out/stoken-imsg.7 smtpd-stoken/engine/stoken-metadata.7
 MAN8 = smtpd-stoken/smtpd-stoken.8 tokend/tokend.8 lmtpd/lmtpd.8 \
 	tokenctl/tokenctl.8
 DESTLIBEXEC = $(DESTDIR)$(LIBEXEC)

@@ -42,6 +42,7 @@ for file in sbin/smtpd-stoken sbin/tokenctl libexec/smtpd-stoken/frontend \
     libexec/smtpd-stoken/tokend-sign libexec/smtpd-stoken/tokend-auth \
     libexec/smtpd-stoken/lmtpd share/man/man8/smtpd-stoken.8 \
     share/man/man5/smtpd-stoken.conf.5 share/man/man7/stoken-imsg.7 \
+    share/man/man7/stoken-metadata.7 \
     share/smtpd-stoken/smtpd-stoken.conf share/smtpd-stoken/postfix-main.cf \
     share/smtpd-stoken/postfix-master.cf share/smtpd-stoken/exim.conf \
     share/smtpd-stoken/opensmtpd.conf share/smtpd-stoken/dovecot.conf; do

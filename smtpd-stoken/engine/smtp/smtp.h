@@ -135,13 +135,6 @@ int smtp_unknown(
 int smtp_header_is_over(const struct smtp_session *);
 
 /*
- * smtp_unknown: type and octets of the nth container of a type that has no
- * meaning here; returns 0 when there are not so many.
- */
-int smtp_unknown(
-    const struct smtp_session *, size_t n, unsigned int *type, size_t *size);
-
-/*
  * Of a user's message, from then on, at the latest from finish() on.
  * smtp_supplied_tokens: the values of the Submission-Token fields that were
  * taken out of it; returns how many.
