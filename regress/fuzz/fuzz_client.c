@@ -30,6 +30,7 @@ static const char *const addresses[] = {
     "b@b", "\303\244@b", "b@b>\r\nEVIL", "\"a b\"@c", "<", ""};
 static const char *const parameters[] = {
     "", "NOTIFY=NEVER", "NOTIFY=NEVER\r\nEVIL", "\303\244"};
+static const char boxes[] = "\0\0\0\x08\0\0A: b\r\n\0\0\0\x03\x12\x34\0";
 static const char text[] = "A: b\n.\n\n.x\ry\n.";
 
 /* A 2yz can only be meant for what was sent to its end. */
@@ -95,8 +96,12 @@ act(struct run *run, uint8_t what)
 	} else if (what < 128) {
 		recipient(run, what & 63);
 	} else if (what < 160) {
-		(void)world_data(run->world, what & 1 ? "R: x\n" : NULL, text,
-		    sizeof(text) - 1, what & 2, what & 4);
+		run->world->content = what & 8 ? text : NULL;
+		run->world->metadata.content_size = sizeof(text) - 1;
+		run->world->containers = boxes;
+		run->world->metadata.containers_size = sizeof(boxes) - 1;
+		(void)world_data(run->world, what & 1 ? "Received: x\n" : NULL,
+		    text, sizeof(text) - 1, what & 2, what & 4);
 	} else if (what < 168) {
 		client_release(client);
 	} else if (what < 176) {

@@ -32,6 +32,8 @@ struct world {
 	const char *message;
 	size_t message_length;
 	int unreadable;
+	const char *content, *containers; /* METADATA */
+	struct client_metadata metadata; /* used when content is given */
 	struct client_reply last;
 	/* Called at each telling: what a caller might do from there. */
 	void (*react)(struct world *, const char *what);
@@ -147,17 +149,42 @@ world_over(void *owner, const struct client_reply *reply, const char *reason)
 }
 
 static inline int
+world_copy(const struct world *world, const char *text, uint64_t length,
+    uint64_t offset, void *buffer, size_t size)
+{
+	if (offset > length || size > length - offset)
+		abort();
+	if (world->unreadable)
+		return -1;
+	memcpy(buffer, text + offset, size);
+	return 0;
+}
+
+static inline int
 world_read(void *owner, uint64_t offset, void *buffer, size_t size)
 {
 	struct world *world = owner;
 
-	if (offset > world->message_length ||
-	    size > world->message_length - offset)
-		abort();
-	if (world->unreadable)
-		return -1;
-	memcpy(buffer, world->message + offset, size);
-	return 0;
+	return world_copy(
+	    world, world->message, world->message_length, offset, buffer, size);
+}
+
+static inline int
+world_read_content(void *owner, uint64_t offset, void *buffer, size_t size)
+{
+	const struct world *world = owner;
+
+	return world_copy(world, world->content, world->metadata.content_size,
+	    offset, buffer, size);
+}
+
+static inline int
+world_read_containers(void *owner, uint64_t offset, void *buffer, size_t size)
+{
+	const struct world *world = owner;
+
+	return world_copy(world, world->containers,
+	    world->metadata.containers_size, offset, buffer, size);
 }
 
 static const struct client_actions world_actions = {world_write,
@@ -194,8 +221,13 @@ world_data(struct world *world, const char *head, const char *text,
     size_t length, int exact, int hold)
 {
 	struct client_message message = {head, head == NULL ? 0 : strlen(head),
-	    length, exact, hold, world_read, world};
+	    length, exact, hold, world_read, world, NULL};
 
+	if (world->content != NULL) {
+		world->metadata.read_content = world_read_content;
+		world->metadata.read_containers = world_read_containers;
+		message.metadata = &world->metadata;
+	}
 	world->message = text;
 	world->message_length = length;
 	return client_data(world->client, &message);

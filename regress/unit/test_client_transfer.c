@@ -287,6 +287,108 @@ chunk_windows(void **state)
 	world_free(world);
 }
 
+#define HEAD "Received: x\n\ty\nSubmission-Token: t\n"
+#define WHOLE "A: b\nS: s\n\nx\n"
+#define CONTENT "S: s\n\nx\n"
+#define BOXES "\0\0\0\x08\0\0A: b\r\n\0\0\0\x03\x12\x34\0\0\0\0\x02\0\x01"
+
+static struct world *
+metadata_world(const char *extensions)
+{
+	struct world *world = open_world(1, extensions);
+
+	world->content = CONTENT;
+	world->metadata.content_size = strlen(CONTENT);
+	world->containers = BOXES;
+	world->metadata.containers_size = sizeof(BOXES) - 1;
+	return world;
+}
+
+/* M-26, M-27, D-M05: ours first, then the others as they came, then BDAT. */
+static void
+containers(void **state)
+{
+	static const char boxes[] = "BMTD 19\r\n\0\0Received: x\r\n\ty\r\n"
+				    "BMTD 8\r\n\0\0A: b\r\n"
+				    "BMTD 3\r\n\x12\x34\0BMTD 2\r\n\0\x01";
+	static const char bdat[] =
+	    "BDAT 32 LAST\r\nSubmission-Token: t\r\nS: s\r\n\r\nx\r\n";
+	struct world *world = metadata_world("PIPELINING CHUNKING METADATA");
+
+	(void)state;
+	(void)world_data(world, HEAD, WHOLE, strlen(WHOLE), 0, 0);
+	assert_int_equal(world->said_length, sizeof(boxes) - 1);
+	assert_memory_equal(world->said, boxes, sizeof(boxes) - 1);
+	world->said_length = 0;
+	say(world, "250 1\r\n250 2\r\n250 3\r\n");
+	assert_int_equal(world->said_length, 0);
+	say(world, "250 4\r\n");
+	assert_int_equal(world->said_length, sizeof(bdat) - 1);
+	assert_memory_equal(world->said, bdat, sizeof(bdat) - 1);
+	say(world, "250 ok\r\n");
+	assert_int_equal(world->results[1], 1);
+	world_free(world);
+
+	/* One at a time, and one is refused: M-14. */
+	world = metadata_world("CHUNKING METADATA");
+	(void)world_data(world, HEAD, WHOLE, strlen(WHOLE), 0, 0);
+	assert_int_equal(world->writes, 1);
+	say(world, "250 1\r\n");
+	assert_int_equal(world->writes, 2);
+	say(world, "554 5.6.0 no\r\n");
+	assert_int_equal(world->writes, 2);
+	assert_non_null(strstr(world->told, "result 1 said 554 5.6.0 no\n"));
+	world_free(world);
+}
+
+/* M-30: whoever does not know it gets the message with the fields in it. */
+static void
+no_containers(void **state)
+{
+	static const char *const without[] = {"METADATA", "CHUNKING"};
+	struct world *world;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(without); i++) {
+		world = metadata_world(without[i]);
+		(void)world_data(world, HEAD, WHOLE, strlen(WHOLE), 0, 0);
+		say(world, "354 go\r\n");
+		assert_null(strstr(world->said, "BMTD"));
+		if (i == 1)
+			assert_non_null(strstr(
+			    world->said, "BDAT 55 LAST\r\nReceived: x\r\n"));
+		else
+			assert_non_null(strstr(world->said,
+			    "t\r\nA: b\r\nS: s\r\n\r\nx\r\n.\r\n"));
+		world_free(world);
+	}
+}
+
+/* The file is an engine's, and may be nonsense. */
+static void
+bad_containers(void **state)
+{
+	static const struct {
+		const char *boxes;
+		size_t length;
+	} bad[] = {{"\0\0\0", 3}, {"\0\0\0\0", 4}, {"\0\0\0\1x", 5},
+	    {"\0\0\0\3xx", 6}, {"\xff\xff\xff\xffxx", 6}, {"\0\1\0\1xx", 6}};
+	struct world *world;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(bad); i++) {
+		world = metadata_world("CHUNKING METADATA");
+		world->containers = bad[i].boxes;
+		world->metadata.containers_size = bad[i].length;
+		(void)world_data(world, NULL, WHOLE, strlen(WHOLE), 0, 0);
+		assert_string_equal(world->said, "RSET\r\n");
+		assert_non_null(strstr(world->told, "result 1 decided 451"));
+		world_free(world);
+	}
+}
+
 /* T25: what has no end has one here. */
 static void
 endless_replies(void **state)
@@ -485,6 +587,9 @@ main(void)
 	    cmocka_unit_test(by_chunks),
 	    cmocka_unit_test(one_write),
 	    cmocka_unit_test(chunk_windows),
+	    cmocka_unit_test(containers),
+	    cmocka_unit_test(no_containers),
+	    cmocka_unit_test(bad_containers),
 	    cmocka_unit_test(endless_replies),
 	    cmocka_unit_test(bounds_of_replies),
 	    cmocka_unit_test(texts),

@@ -2,7 +2,6 @@
 #ifndef RELAY_SMTP_CLIENT_H
 #define RELAY_SMTP_CLIENT_H
 
-#include <sys/types.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -133,6 +132,24 @@ int client_mail(struct client *, const struct client_mail *);
 int client_recipient(
     struct client *, uint32_t id, const char *address, const char *parameters);
 
+/*
+ * For a peer that offers METADATA: the Received field in front of the head
+ * goes in a container of type 0, behind it go the containers as they are, and
+ * then what is left of the head and the content: the message without the
+ * fields that came in containers (M-26, M-27). Other peers get head and
+ * message as they would without this.
+ */
+struct client_metadata {
+	uint64_t content_size; /* octets that read_content gives */
+	/* Octets; each is its length in 4 octets, high first; type; data. */
+	uint64_t containers_size;
+	/* As client_message.read, with its reader. */
+	int (*read_content)(
+	    void *reader, uint64_t offset, void *buffer, size_t size);
+	int (*read_containers)(
+	    void *reader, uint64_t offset, void *buffer, size_t size);
+};
+
 struct client_message {
 	/* Header fields in front of the rest, LF line ends; may be NULL. */
 	const char *head;
@@ -150,6 +167,7 @@ struct client_message {
 	 */
 	int (*read)(void *reader, uint64_t offset, void *buffer, size_t size);
 	void *reader;
+	const struct client_metadata *metadata; /* NULL: there is none */
 };
 
 /*

@@ -5,6 +5,7 @@ CLIENT_OBJS = \
 	smtpd-stoken/relay/smtp/extension.o \
 	smtpd-stoken/relay/smtp/greeting.o \
 	smtpd-stoken/relay/smtp/login.o \
+	smtpd-stoken/relay/smtp/metadata.o \
 	smtpd-stoken/relay/smtp/output.o \
 	smtpd-stoken/relay/smtp/reply.o \
 	smtpd-stoken/relay/smtp/scram.o \

@@ -73,7 +73,10 @@ struct transaction {
 	int told_held;
 	int body_out; /* all of it but the dot */
 	unsigned int chunks; /* without an answer */
-	int failed; /* a chunk was refused: RSET */
+	int failed; /* RSET is due */
+	int containers; /* not all are out yet */
+	int traced; /* that of ours is */
+	uint64_t taken; /* octets of the others */
 	struct body message;
 };
 
@@ -130,6 +133,14 @@ void envelope_free(struct transaction *);
 /* Says RSET, or, when the peer knows of no transaction, just forgets it. */
 void envelope_over(struct client *);
 int client_awaits_reply(const struct client *);
+
+/* metadata.c */
+void metadata_begin(struct client *);
+/*
+ * Writes the next container to out, which has BODY_OUT octets. Returns its
+ * octets; 0: that was the last; -1: it cannot be read.
+ */
+ssize_t metadata_take(struct client *, char *out);
 
 /* transfer.c */
 void transfer_begin(struct client *);

@@ -47,10 +47,12 @@ decide(struct client *client, struct client_reply *reply)
 {
 	const struct client_message *message =
 	    &client->transaction.message.message;
+	uint64_t size = message->head_length + message->size;
 	int eight = 0;
 
-	if (client->extensions.size > 0 &&
-	    message->head_length + message->size > client->extensions.size) {
+	if (client->transaction.containers) /* D-M08 */
+		size += message->metadata->containers_size;
+	if (client->extensions.size > 0 && size > client->extensions.size) {
 		reply_make(reply, CLIENT_DECIDED, 552, "5.3.4",
 		    "The message is too large for the next hop");
 		return 1;
@@ -78,6 +80,7 @@ transfer_begin(struct client *client)
 	struct transaction *transaction = &client->transaction;
 	struct client_reply reply;
 
+	metadata_begin(client);
 	if (decide(client, &reply)) {
 		transfer_tell(client, &reply);
 		envelope_over(client);
@@ -176,6 +179,39 @@ may_send(const struct client *client, int last)
 	    (client->extensions.offered & EXTENSION_PIPELINING);
 }
 
+/* The octets stand in out behind room for the command. */
+static void
+write_chunk(
+    struct client *client, const char *verb, char *out, size_t length, int last)
+{
+	char text[CHUNK_HEADER];
+	int n;
+
+	n = snprintf(text, sizeof(text), "%s %zu%s\r\n", verb, length,
+	    last ? " LAST" : "");
+	memcpy(out + CHUNK_HEADER - n, text, (size_t)n);
+	if (!last)
+		client->transaction.chunks++;
+	write_body(client, out + CHUNK_HEADER - n, (size_t)n + length, last);
+}
+
+static int
+step_container(struct client *client, char *out)
+{
+	ssize_t n;
+
+	if (!may_send(client, 0))
+		return 0;
+	n = metadata_take(client, out + CHUNK_HEADER);
+	if (n == -1)
+		unreadable(client);
+	else if (n == 0)
+		client->transaction.containers = 0;
+	else
+		write_chunk(client, "BMTD", out, (size_t)n, 0);
+	return 1;
+}
+
 /*
  * RFC 3030. LAST waits for the answers to all chunks: how many replies a LAST
  * behind a refused chunk gets in LMTP, peers do not agree on (F-04, F-12).
@@ -185,8 +221,7 @@ step_chunk(struct client *client, char *out)
 {
 	struct transaction *transaction = &client->transaction;
 	struct body *body = &transaction->message;
-	int last = body_left(body) <= BODY_PIECE, header;
-	char text[CHUNK_HEADER];
+	int last = body_left(body) <= BODY_PIECE;
 	ssize_t n;
 
 	if (transaction->failed || transaction->abandoned) {
@@ -195,6 +230,8 @@ step_chunk(struct client *client, char *out)
 		envelope_over(client);
 		return 1;
 	}
+	if (transaction->containers)
+		return step_container(client, out);
 	if (last && transaction->chunks == 0 && is_held(client))
 		return tell_held(client);
 	if (!may_send(client, last))
@@ -203,13 +240,7 @@ step_chunk(struct client *client, char *out)
 		unreadable(client);
 		return 1;
 	}
-	header = snprintf(
-	    text, sizeof(text), "BDAT %zd%s\r\n", n, last ? " LAST" : "");
-	memcpy(out + CHUNK_HEADER - header, text, (size_t)header);
-	if (!last)
-		transaction->chunks++;
-	write_body(
-	    client, out + CHUNK_HEADER - header, (size_t)(header + n), last);
+	write_chunk(client, "BDAT", out, (size_t)n, last);
 	return 1;
 }
 
