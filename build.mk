@@ -64,7 +64,8 @@ out/libexec/smtpd-stoken/tokend: $(TOKEND_OBJS) out/libcommon.a
 out/libexec/smtpd-stoken/tokend-sign: $(SIGN_OBJS) out/libcommon.a
 	$(LINK) $(SIGN_OBJS) $(LIBS) $(LIBS_CRYPTO)
 out/libexec/smtpd-stoken/tokend-auth: $(AUTH_OBJS) out/libcommon.a
-	$(LINK) $(AUTH_OBJS) $(LIBS) $(LIBS_IDN) $(LIBS_CRYPTO) $(LIBS_CRYPT)
+	$(LINK) $(AUTH_OBJS) $(LIBS) $(LIBS_IDN) $(LIBS_CRYPTO) $(LIBS_CRYPT) \
+	    $(LIBS_SYSTEM)
 out/libexec/smtpd-stoken/lmtpd: $(LMTPD_OBJS) out/libcommon.a
 	$(LINK) $(LMTPD_OBJS) $(LIBS) $(LIBS_CRYPTO)
 

@@ -182,6 +182,7 @@ on_start(struct channel *c, const union message *m, int fd)
 	start.trusted = s->trusted;
 	start.debug = s->debug;
 	start.restarted = s->restarted;
+	start.system_users = s->system_users;
 	start.root = geteuid() == 0;
 	start_sandbox_log = s->sandbox_log;
 	log_init(self->name, s->debug, s->verbose);
@@ -380,6 +381,8 @@ process_main(const struct process_role *role)
 		fatalx("not started by smtpd-stoken: it is the program to run");
 	setprogname("smtpd-stoken");
 	setproctitle("%s", role->title);
+	if (role->privileged != NULL)
+		role->privileged(&start);
 	become_user(start_user, start_chroot);
 	sandbox_undumpable();
 	sandbox_log_mode(start_sandbox_log);

@@ -21,6 +21,7 @@ struct process_start {
 	uint8_t debug; /* -d */
 	uint8_t restarted; /* replaces one that died */
 	uint8_t root; /* was started as root (and may have dropped it) */
+	uint8_t system_users; /* users system */
 };
 
 /* What may come from the role's peers: one table for each role of peer. */
@@ -37,6 +38,8 @@ struct process_role {
 	const char *setup_promises;
 	const char *promises;
 
+	/* Right after SETUP_START, before privileges are dropped; or NULL. */
+	void (*privileged)(const struct process_start *);
 	/*
 	 * Right after SETUP_START, privileges dropped, before the first
 	 * pledge. May be NULL.

@@ -5,7 +5,7 @@
 set -u
 what=${1:-all}
 
-build="gcc make pkg-config libbsd-dev libseccomp-dev libcrypt-dev libevent-dev libtls-dev libssl-dev libdb5.3-dev libidn2-dev libc-ares-dev"
+build="gcc make pkg-config libbsd-dev libseccomp-dev libcrypt-dev libpam0g-dev libevent-dev libtls-dev libssl-dev libdb5.3-dev libidn2-dev libc-ares-dev"
 demo="python3 openssl"
 check="$demo python3-pytest libcmocka-dev mandoc bmake strace iproute2 procps
     util-linux valgrind clang-14 libclang-rt-14-dev clang-format-14 cppcheck

@@ -18,6 +18,7 @@ int parse_pki(struct parser *, const struct directive *);
 int parse_listen(struct parser *, const struct directive *);
 int parse_control(struct parser *, const struct directive *);
 int parse_dovecot(struct parser *, const struct directive *);
+int parse_system(struct parser *, const struct directive *);
 int parse_maildir(struct parser *, const struct directive *);
 int parse_token_no(struct parser *, const struct directive *);
 int parse_temporary(struct parser *, const struct directive *);

@@ -132,6 +132,17 @@ config_needs_ca(const struct config *config)
 	    config->relay_scheme != RELAY_SCHEME_SMTP;
 }
 
+static int
+check_system_users(const struct config *config, FILE *errors)
+{
+	if (!config->users_system || geteuid() == 0)
+		return 0;
+	fprintf(errors,
+	    "users system: only root may ask the system about passwords, "
+	    "expected to be started by root, or \"users file\"\n");
+	return 1;
+}
+
 int
 config_check_files(const struct config *config, FILE *errors)
 {
@@ -143,6 +154,7 @@ config_check_files(const struct config *config, FILE *errors)
 		wrong += check_file(config->pki[i].key, 1, errors);
 	}
 	wrong += check_file(config->users_file, 1, errors);
+	wrong += check_system_users(config, errors);
 	wrong += check_file(config->aliases_file, 0, errors);
 	wrong += check_file(config->relay_secrets, 1, errors);
 	if (config_needs_ca(config))

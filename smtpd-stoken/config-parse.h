@@ -104,6 +104,7 @@ void print_pki(FILE *, const struct config *, const struct directive *);
 void print_listen(FILE *, const struct config *, const struct directive *);
 void print_control(FILE *, const struct config *, const struct directive *);
 void print_dovecot(FILE *, const struct config *, const struct directive *);
+void print_system(FILE *, const struct config *, const struct directive *);
 void print_maildir(FILE *, const struct config *, const struct directive *);
 void print_token_no(FILE *, const struct config *, const struct directive *);
 void print_temporary(FILE *, const struct config *, const struct directive *);

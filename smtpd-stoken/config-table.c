@@ -66,7 +66,7 @@ const struct directive directives[] = {
     PATHNAME("users", "file", "\"" PATH_USERS "\"", users_file),
     OTHER("users", "dovecot", 0, NULL, "\"PATH\" [userdb \"PATH\"]",
 	parse_dovecot, print_dovecot),
-    LATER("users", "system", ""),
+    OTHER("users", "system", 0, NULL, "", parse_system, print_system),
     PATHNAME("aliases", "file", NULL, aliases_file),
     PATHNAME("store", "db", "\"" PATH_STORE "\"", store),
     OTHER("control", NULL, 0, "\"" PATH_CONTROL "\"", "\"PATH\" [group NAME]",

@@ -51,12 +51,45 @@ print_dovecot(
 	fputc('\n', file);
 }
 
+int
+parse_system(struct parser *parser, const struct directive *directive)
+{
+	(void)directive;
+	parser->config->users_system = 1;
+	return 0;
+}
+
+void
+print_system(
+    FILE *file, const struct config *config, const struct directive *directive)
+{
+	if (config->users_system)
+		fprintf(file, "%s %s\n", directive->name, directive->word);
+}
+
 static const struct {
 	const char *word;
 	uint64_t lacks; /* mechanisms */
 } others[] = {
     {"dovecot", MECHANISM_SCRAM_SHA_256_PLUS},
+    {"system", MECHANISM_SCRAM_SHA_256 | MECHANISM_SCRAM_SHA_256_PLUS},
 };
+
+/* The first of the other back-ends that the file has, or NULL. */
+static const struct place *
+first_seen(const struct parser *parser, const char **word)
+{
+	static const char *const words[] = {"file", "dovecot"};
+	const struct place *place = NULL;
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]) && place == NULL;
+	     i++) {
+		*word = words[i];
+		place = parse_seen(parser, "users", words[i]);
+	}
+	return place;
+}
 
 /* One back-end; the file is the default. What it lacks is not offered. */
 void
@@ -64,17 +97,19 @@ config_check_users(struct parser *parser, const struct place *end)
 {
 	struct config *config = parser->config;
 	const struct place *place, *mechanisms;
+	const char *first;
 	size_t i;
 
 	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		place = parse_seen(parser, "users", others[i].word);
 		if (place == NULL)
 			continue;
-		if (parse_seen(parser, "users", "file") != NULL)
+		if (first_seen(parser, &first) != NULL &&
+		    strcmp(first, others[i].word) != 0)
 			parse_error(parser, place,
-			    "\"users %s\" stands beside \"users file\", "
+			    "\"users %s\" stands beside \"users %s\", "
 			    "expected one of them",
-			    others[i].word);
+			    others[i].word, first);
 		free(config->users_file);
 		config->users_file = NULL;
 		mechanisms = parse_seen(parser, "auth", "mechanisms");

@@ -72,6 +72,7 @@ struct config {
 	char *users_file; /* users file, or NULL */
 	char *users_dovecot; /* users dovecot: its socket for clients */
 	char *users_userdb; /* and the one for masters */
+	uint64_t users_system; /* users system: 1 */
 	char *aliases_file; /* aliases file, or NULL */
 	char *store; /* store db: the directory */
 	char *control; /* path of the control socket */

@@ -69,7 +69,8 @@ needs_restart(const struct config *a, const struct config *b)
 		return "deliver";
 	if (differ(a->users_file, b->users_file) ||
 	    differ(a->users_dovecot, b->users_dovecot) ||
-	    differ(a->users_userdb, b->users_userdb))
+	    differ(a->users_userdb, b->users_userdb) ||
+	    a->users_system != b->users_system)
 		return "users";
 	if (differ(a->aliases_file, b->aliases_file))
 		return "aliases";

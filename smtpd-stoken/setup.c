@@ -92,6 +92,7 @@ settings_of(const struct config *config)
 	s->users_file = copy(config->users_file);
 	s->users_dovecot = copy(config->users_dovecot);
 	s->users_userdb = copy(config->users_userdb);
+	s->users_system = config->users_system;
 	s->aliases_file = copy(config->aliases_file);
 	s->store = copy(config->store);
 	s->maildir = copy(config->maildir);
@@ -150,6 +151,8 @@ send_start(struct child *child)
 	m.setup_start.debug = (uint8_t)parent.debug;
 	m.setup_start.verbose = (uint8_t)parent.verbose;
 	m.setup_start.restarted = child->restarted;
+	m.setup_start.system_users =
+	    child->row->role == ROLE_AUTH && parent.config->users_system != 0;
 	m.setup_start.sandbox_log = parent.config->sandbox == SANDBOX_LOG;
 	m.setup_start.user = bytes_text(user);
 	m.setup_start.chroot = bytes_text(empty);

@@ -19,6 +19,7 @@
 #include "lib/process.h"
 #include "lib/settings.h"
 #include "tokend/auth/backend.h"
+#include "tokend/auth/backend_system.h"
 #include "tokend/auth/dovecot.h"
 #include "tokend/auth/exchanges.h"
 #include "tokend/auth/lookups.h"
@@ -275,6 +276,9 @@ unveil_directory(const char *file)
 static void
 unveil_files(const struct settings *settings)
 {
+	/* Where there are no files at all, still nothing else is seen. */
+	if (unveil("/dev/null", "r") == -1)
+		fatal("unveil /dev/null");
 	unveil_directory(settings->users_file);
 	unveil_directory(settings->aliases_file);
 }
@@ -328,6 +332,7 @@ static const struct process_role role = {
     .title = "tokend-auth",
     .setup_promises = "stdio rpath proc recvfd unveil",
     .promises = "stdio rpath recvfd",
+    .privileged = system_privileged,
     .start = start,
     .parent_handlers = parent_handlers,
     .peers = peers,

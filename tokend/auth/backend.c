@@ -4,6 +4,7 @@
 /* The first one that is chosen counts; the last one always is. */
 static const struct backend *const backends[] = {
     &backend_dovecot,
+    &backend_system,
     &backend_file,
 };
 

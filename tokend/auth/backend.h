@@ -49,6 +49,7 @@ struct backend {
 
 extern const struct backend backend_dovecot;
 extern const struct backend backend_file;
+extern const struct backend backend_system;
 
 /* The one that the settings name. */
 const struct backend *backend_choose(const struct settings *settings);

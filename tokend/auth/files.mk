@@ -4,6 +4,7 @@ AUTH_OBJS = \
 	tokend/auth/backend.o \
 	tokend/auth/backend_dovecot.o \
 	tokend/auth/backend_file.o \
+	tokend/auth/backend_system.o \
 	tokend/auth/dovecot_auth.o \
 	tokend/auth/dovecot_link.o \
 	tokend/auth/dovecot_text.o \
@@ -26,4 +27,6 @@ AUTH_OBJS = \
 	tokend/auth/scram_text.o \
 	tokend/auth/site.o \
 	tokend/auth/source.o \
+	tokend/auth/system_$(SYSTEM_AUTH).o \
+	tokend/auth/system_root.o \
 	tokend/auth/users.o
