@@ -33,6 +33,7 @@ static const enum role edges[][2] = {
     {ROLE_FRONTEND, ROLE_SIGN},
     {ROLE_ENGINE, ROLE_TOKEND},
     {ROLE_ENGINE, ROLE_LMTPD},
+    {ROLE_ENGINE, ROLE_RELAY},
     {ROLE_TOKEND, ROLE_AUTH},
 };
 
@@ -60,6 +61,10 @@ grants(const struct message_row *row, const union message *m)
 	case MSG_DELIVERED:
 		return memchr(m->delivered.results.data, DELIVERY_OK,
 			   m->delivered.results.length) != NULL;
+	case MSG_RELAY_OPENED:
+		return m->relay_opened.code / 100 == 2;
+	case MSG_RELAY_RESULT:
+		return m->relay_result.outcome == RELAY_SENT;
 	case MSG_SIGN_REPLY:
 		return m->sign_reply.ok;
 	default:

@@ -28,6 +28,7 @@ static const char *const programs[ROLE_COUNT] = {
     [ROLE_SIGN] = "tokend-sign",
     [ROLE_AUTH] = "tokend-auth",
     [ROLE_LMTPD] = "lmtpd",
+    [ROLE_RELAY] = "relay",
 };
 static struct victim signer; /* a frontend proves itself through it */
 
@@ -172,6 +173,12 @@ tell_settings(struct victim *v, const char *dir)
 	s->limit_recipients = 100;
 	s->limit_auth_failures = s->limit_auth_failures_per_address = 1 << 20;
 	s->hash_workers = s->frontends = 1;
+	s->relay = 1;
+	s->relay_host = strdup("127.0.0.1");
+	s->relay_port = 9;
+	s->relay_scheme = RELAY_SCHEME_SMTP;
+	s->lmtp_address = in(dir, "lmtp.sock");
+	s->timeout_relay = 300;
 	(void)text_list_add(&s->domains, "a.example", 9);
 	for (i = 0; i < sizeof(mechanisms) / sizeof(mechanisms[0]); i++)
 		(void)text_list_add(
@@ -215,7 +222,8 @@ tell_extras(struct victim *v, const char *dir)
 
 	memset(&m, 0, sizeof(m));
 	m.setup_ticket_key.key = bytes_of(key, sizeof(key));
-	if (v->role == ROLE_TOKEND || v->role == ROLE_LMTPD)
+	if (v->role == ROLE_TOKEND || v->role == ROLE_LMTPD ||
+	    v->role == ROLE_RELAY)
 		tell(v, MSG_SETUP_TICKET_KEY, &m, -1);
 	memset(&m, 0, sizeof(m));
 	if (v->role == ROLE_TOKEND)

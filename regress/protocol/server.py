@@ -28,6 +28,7 @@ START_SECONDS = 60 if os.environ.get("SANITIZE") else 60
 STOP_SECONDS = 20
 ROLES = ("frontend", "engine", "tokend", "tokend-sign", "tokend-auth",
          "lmtpd")
+ALL_ROLES = ROLES + ("relay",)  # where a relay host is configured
 IDN = "b\u00fccher.example"
 IDN_ASCII = "xn--bcher-kva.example"
 

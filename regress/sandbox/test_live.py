@@ -41,6 +41,20 @@ def test_every_process_is_bound(server, role):
         assert int(found["CapEff"], 16) == 0 or os.getuid() == 0
 
 
+def test_relay_is_bound(own):
+    """It reads files, those of the resolver; none of them stays open."""
+    one = own(extra='relay host "smtp://127.0.0.1:9"')
+    pid, = one.pids("relay")
+    found = status(pid)
+    assert found["Seccomp"].strip() == "2"
+    if "Seccomp_filters" in found:
+        assert int(found["Seccomp_filters"]) >= 5
+    if os.getuid() != 0:
+        pytest.skip("only root sees the descriptors of such a process")
+    paths = [x for x in descriptors(pid) if x.startswith("/")]
+    assert all(x == "/dev/null" or x == str(one.log) for x in paths), paths
+
+
 def test_parent_is_bound(server):
     found = status(server.pid)
     assert found["Seccomp"].strip() == "2"
