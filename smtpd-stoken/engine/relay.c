@@ -151,6 +151,7 @@ add(struct relay_mail *mail, const struct relay_opening *open)
 		return NULL;
 	outlet->owner = open->owner;
 	outlet->shared = open->shared;
+	mail->exact = open->body == RELAY_BODY_BINARYMIME;
 	mail->count++;
 	return outlet;
 }
@@ -238,6 +239,7 @@ relay_data(struct relay_mail *mail, int fd, uint64_t offset, uint64_t size,
 	union message m = {.relay_data = {.session = mail->session->id,
 			       .transaction = mail->transaction,
 			       .next_hop = mail->next_hop,
+			       .exact = mail->exact,
 			       .one_by_one = (uint8_t)one_by_one,
 			       .offset = offset,
 			       .size = size,

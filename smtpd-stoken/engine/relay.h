@@ -58,6 +58,7 @@ struct relay_mail {
 	uint8_t next_hop;
 	uint8_t sent; /* RELAY_DATA is */
 	uint8_t known; /* relay has heard of it, and not the end */
+	uint8_t exact; /* its body is binary (F-17) */
 };
 
 LIST_HEAD(relay_mails, relay_mail);
