@@ -14,9 +14,18 @@ protocols = imap lmtp
 listen = 127.0.0.1
 ssl = no
 disable_plaintext_auth = no
+auth_mechanisms = plain login scram-sha-256
+auth_failure_delay = 0
+auth_verbose = yes
 log_path = /var/log/dovecot.log
 hostname = mx.a.example
 postmaster_address = postmaster@a.example
+service anvil {
+  # No waiting after a wrong password.
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
+}
 service imap-login {
   inet_listener imap {
     port = %d

@@ -9,6 +9,7 @@ import dovecot
 import jail
 import sample
 import site_of_ours as site
+from server import PASSWORDS
 
 ALICE, BOB, CAROL = ("%s@a.example" % x for x in ("alice", "bob", "carol"))
 FRIEND = "friend@b.example"
@@ -171,3 +172,57 @@ def test_a_submission_goes_to_dovecot(lmtp):
         assert reply.status == "250 2.0.0", reply
     assert newest(dovecot_, BOB, subject).endswith(
         b"\n" + sample.unix(octets))
+
+
+@pytest.fixture(scope="module")
+def users(there):
+    """(Dovecot, our server, which asks it for users and passwords)"""
+    line, = site.directives(dovecot.SAMPLE, "users dovecot")
+    with site.Site(there, line) as ours:
+        there.share_users(ours)
+        yield there, ours
+        ours.check()
+
+
+@pytest.mark.parametrize("user", [ALICE, BOB])
+def test_dovecot_checks_passwords(users, user):
+    _, ours = users
+    with ours.login(user) as c:
+        c.quit()
+    with ours.hello("EHLO") as c:
+        assert c.login_login(user, PASSWORDS[user]).status == "235 2.7.0"
+        c.quit()
+    with ours.hello("EHLO") as c:
+        assert c.plain_login(user, "not that").status == "535 5.7.8"
+        assert c.plain_login(CAROL, PASSWORDS[CAROL]).status == "535 5.7.8"
+        assert c.plain_login(user, PASSWORDS[user]).status == "235 2.7.0"
+        c.quit()
+
+
+def test_scram_is_between_the_client_and_dovecot(users):
+    _, ours = users
+    with ours.connect() as c:
+        listed = c.ehlo()["AUTH"].split()
+        assert set(listed) == {"PLAIN", "LOGIN", "SCRAM-SHA-256"}
+        assert c.scram(BOB, PASSWORDS[BOB]).status == "235 2.7.0"
+        c.quit()
+    with ours.hello("EHLO") as c:
+        assert c.scram(BOB, "not that").status == "535 5.7.8"
+
+
+def test_dovecot_knows_who_there_is(users):
+    dovecot_, ours = users
+    with ours.trusted() as c:
+        c.want("MAIL FROM:<%s>" % FRIEND, "250 2.1.0")
+        assert c.rcpt(CAROL).status == "550 5.1.1"
+        assert c.rcpt(BOB).status == "250 2.1.5"
+    subject = sample.word()
+    deliver(ours, sample.message(subject, [BOB], sender=FRIEND), BOB)
+    newest(dovecot_, BOB, subject)
+    subject = sample.word()
+    with ours.login(ALICE) as c:
+        c.want("MAIL FROM:<%s>" % ALICE, "250 2.1.0")
+        assert c.rcpt(BOB).status == "250 2.1.5"
+        reply, = c.data(sample.message(subject, [BOB]))
+        assert reply.status == "250 2.0.0", reply
+    newest(dovecot_, BOB, subject)

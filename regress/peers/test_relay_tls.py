@@ -46,6 +46,11 @@ userdb {
   driver = static
   args = uid=vmail gid=vmail home=/
 }
+service anvil {
+  unix_listener anvil-auth-penalty {
+    mode = 0
+  }
+}
 service auth {
   unix_listener /var/spool/postfix/private/auth {
     mode = 0660
