@@ -96,10 +96,6 @@ act(struct run *run, uint8_t what)
 	} else if (what < 128) {
 		recipient(run, what & 63);
 	} else if (what < 160) {
-		run->world->content = what & 8 ? text : NULL;
-		run->world->metadata.content_size = sizeof(text) - 1;
-		run->world->containers = boxes;
-		run->world->metadata.containers_size = sizeof(boxes) - 1;
 		(void)world_data(run->world, what & 1 ? "Received: x\n" : NULL,
 		    text, sizeof(text) - 1, what & 2, what & 4);
 	} else if (what < 168) {
@@ -169,6 +165,10 @@ play(const uint8_t *data, size_t size, int octets)
 	run.world = world_new(data[0] & 1, tls[data[0] >> 1 & 3],
 	    data[0] & 8 ? "user" : NULL, "secret");
 	run.world->react = check_result;
+	run.world->content = data[0] & 16 ? text : NULL;
+	run.world->metadata.content_size = sizeof(text) - 1;
+	run.world->containers = boxes;
+	run.world->metadata.containers_size = sizeof(boxes) - 1;
 	data++;
 	size--;
 	while (size > 0 && !run.world->over) {
