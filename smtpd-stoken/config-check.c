@@ -154,6 +154,7 @@ config_check(struct parser *parser, const struct place *end)
 	check_sockets(parser);
 	check_token(parser);
 	config_check_users(parser, end);
+	config_check_remember(parser);
 	check_deliver(parser);
 	if (maildir != NULL && config->domains.count > 1 &&
 	    config->maildir != NULL && config->maildir_user != NULL &&

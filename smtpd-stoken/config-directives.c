@@ -312,14 +312,9 @@ mechanism_item(
 		return parse_error(parser, place,
 		    "\"%s\" is no mechanism, expected %s", text,
 		    nearest != NULL ? nearest
-				    : "plain, login, scram-sha-256 or "
-				      "scram-sha-256-plus");
+				    : "plain, login, scram-sha-256, "
+				      "rememberme and the like");
 	}
-	if (mechanism->bit == 0)
-		return parse_error(parser, place,
-		    "mechanism %s is not available yet, expected it to be "
-		    "left out",
-		    text);
 	if (parser->config->mechanisms & mechanism->bit)
 		return parse_error(parser, place,
 		    "mechanism %s stands here for the second time, expected "

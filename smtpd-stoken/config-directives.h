@@ -29,6 +29,9 @@ int parse_header(struct parser *, const struct directive *);
 int parse_metadata_no(struct parser *, const struct directive *);
 int parse_metadata_strict(struct parser *, const struct directive *);
 int parse_metadata_flags(struct parser *, const struct directive *);
+int parse_remember_no(struct parser *, const struct directive *);
+int parse_remember_types(struct parser *, const struct directive *);
+int parse_remember_strong(struct parser *, const struct directive *);
 int parse_mechanisms(struct parser *, const struct directive *);
 
 #endif

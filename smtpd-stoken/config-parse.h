@@ -90,6 +90,8 @@ const struct place *
 parse_seen(const struct parser *, const char *name, const char *word);
 /* config-users.c: the same for `users`. */
 void config_check_users(struct parser *, const struct place *end);
+/* config-remember.c: the same for `remember`. */
+void config_check_remember(struct parser *);
 
 /* config-print.c, config-relay.c */
 void print_quoted(FILE *, const char *); /* a blank and the string */
@@ -114,6 +116,13 @@ void
 print_metadata_strict(FILE *, const struct config *, const struct directive *);
 void
 print_metadata_flags(FILE *, const struct config *, const struct directive *);
+void print_remember_no(FILE *, const struct config *, const struct directive *);
+void
+print_remember_types(FILE *, const struct config *, const struct directive *);
+void
+print_remember_strong(FILE *, const struct config *, const struct directive *);
+/* A duration behind a space, in the largest unit that it is whole in. */
+void print_duration_value(FILE *, uint64_t seconds);
 void print_mechanisms(FILE *, const struct config *, const struct directive *);
 void print_relay(FILE *, const struct config *, const struct directive *);
 void print_lmtp(FILE *, const struct config *, const struct directive *);
@@ -121,7 +130,7 @@ void print_header(FILE *, const struct config *, const struct directive *);
 void print_off(FILE *, const struct config *, const struct directive *);
 void print_nothing(FILE *, const struct config *, const struct directive *);
 
-/* Those with bit 0 come with a later version. The last has no name. */
+/* The last has no name. */
 struct mechanism {
 	const char *name;
 	uint64_t bit;

@@ -47,8 +47,8 @@ with_unit(
 	fprintf(file, " %llu", (unsigned long long)value);
 }
 
-static void
-duration(FILE *file, uint64_t value)
+void
+print_duration_value(FILE *file, uint64_t value)
 {
 	static const uint64_t factors[] = {1, 60, 3600, 86400};
 
@@ -80,7 +80,7 @@ print_duration(
     FILE *file, const struct config *config, const struct directive *directive)
 {
 	begin(file, directive);
-	duration(file, number_at(config, directive));
+	print_duration_value(file, number_at(config, directive));
 	fputc('\n', file);
 }
 
@@ -239,7 +239,7 @@ print_temporary(
 		return;
 	begin(file, directive);
 	fputs(" lifetime", file);
-	duration(file, config->token_temporary_lifetime);
+	print_duration_value(file, config->token_temporary_lifetime);
 	fputc('\n', file);
 }
 
@@ -251,11 +251,11 @@ print_permanent(
 		return;
 	begin(file, directive);
 	fputs(" lifetime", file);
-	duration(file, config->token_permanent_lifetime);
+	print_duration_value(file, config->token_permanent_lifetime);
 	fputs(" refresh", file);
-	duration(file, config->token_permanent_refresh);
+	print_duration_value(file, config->token_permanent_refresh);
 	fputs(" grace", file);
-	duration(file, config->token_permanent_grace);
+	print_duration_value(file, config->token_permanent_grace);
 	fputc('\n', file);
 }
 

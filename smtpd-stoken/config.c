@@ -356,6 +356,7 @@ parse_file(struct parser *parser, const char *path, const struct macro *macro)
 	}
 	parser->config->token = 1;
 	parser->config->metadata = 1;
+	parser->config->remember = 1;
 	parse_all(parser);
 	end = parse_place(parser);
 	if (end.file == NULL)

@@ -47,6 +47,19 @@ struct listener {
 #define MECHANISM_LOGIN 0x02
 #define MECHANISM_SCRAM_SHA_256 0x04
 #define MECHANISM_SCRAM_SHA_256_PLUS 0x08
+#define MECHANISM_REMEMBERME 0x10
+#define MECHANISM_HT2_EXPR 0x20
+#define MECHANISM_HT2_ENDP 0x40
+#define MECHANISM_HT2_NONE 0x80
+#define MECHANISM_OAUTHBEARER 0x100
+#define MECHANISM_XOAUTH2 0x200
+
+/* Bits of config.remember_types, as config_remember_type_name() calls them. */
+#define REMEMBER_TYPE_RANDOM 0x01
+#define REMEMBER_TYPE_JWT 0x02
+#define REMEMBER_TYPE_HT2_EXPR 0x04
+#define REMEMBER_TYPE_HT2_ENDP 0x08
+#define REMEMBER_TYPE_HT2_NONE 0x10
 
 enum {
 	RECEIVED_HIDE,
@@ -100,6 +113,12 @@ struct config {
 	uint64_t metadata_strict;
 	uint64_t metadata_flags; /* METADATA_FLAGS_ of imsg/verdicts.h */
 	uint64_t mechanisms;
+
+	uint64_t remember; /* 0: remember no */
+	uint64_t remember_types;
+	uint64_t remember_lifetime; /* after the last use */
+	uint64_t remember_maximum; /* after the login it comes from */
+	uint64_t remember_strong_only;
 
 	uint64_t timeout_command;
 	uint64_t timeout_data;
@@ -161,5 +180,8 @@ int config_needs_ca(const struct config *);
 
 /* The SASL name of one MECHANISM_ bit, NULL if there is none. */
 const char *config_mechanism_name(uint64_t bit);
+
+/* The name of one REMEMBER_TYPE_ bit, NULL if there is none. */
+const char *config_remember_type_name(uint64_t bit);
 
 #endif

@@ -8,6 +8,7 @@ CONFIG_OBJS = \
 	smtpd-stoken/config-metadata.o \
 	smtpd-stoken/config-parse.o \
 	smtpd-stoken/config-print.o \
+	smtpd-stoken/config-remember.o \
 	smtpd-stoken/config-relay.o \
 	smtpd-stoken/config-table.o \
 	smtpd-stoken/config-users.o

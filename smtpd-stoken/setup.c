@@ -58,6 +58,11 @@ copy_lists(struct settings *s, const struct config *config)
 		if ((config->mechanisms & bit) != 0 &&
 		    text_list_add(&s->mechanisms, name, strlen(name)) == -1)
 			fatal("settings");
+	for (bit = 1; (name = config_remember_type_name(bit)) != NULL;
+	     bit <<= 1)
+		if ((config->remember_types & bit) != 0 &&
+		    text_list_add(&s->remember_types, name, strlen(name)) == -1)
+			fatal("settings");
 }
 
 static void
@@ -103,6 +108,10 @@ settings_of(const struct config *config)
 	s->permanent_lifetime = config->token_permanent_lifetime;
 	s->permanent_refresh = config->token_permanent_refresh;
 	s->permanent_grace = config->token_permanent_grace;
+	s->remember = config->remember;
+	s->remember_lifetime = config->remember_lifetime;
+	s->remember_maximum = config->remember_maximum;
+	s->remember_strong_only = config->remember_strong_only;
 	s->timeout_command = config->timeout_command;
 	s->timeout_data = config->timeout_data;
 	s->timeout_shutdown = config->timeout_shutdown;

@@ -197,9 +197,26 @@ object_row(struct output *output, struct bytes row)
 	return more == -1 ? -1 : 0;
 }
 
+/* Each row is a JWK already: the set (RFC 7517 5) is made around them. */
+static int
+jwks_row(struct output *output, struct bytes row)
+{
+	struct row_field field;
+
+	if (row_next(&row, &field) != 1)
+		return -1;
+	(void)fprintf(output->to, "%s%.*s",
+	    output->row_count == 0 ? "{\"keys\": [\n" : ",\n",
+	    (int)field.value.length, (const char *)field.value.data);
+	output->row_count++;
+	return 0;
+}
+
 int
 output_row(struct output *output, struct bytes row)
 {
+	if (output->shape == SHAPE_JWKS)
+		return jwks_row(output, row);
 	if (output->json)
 		return json_row(output, row);
 	return output->shape == SHAPE_LIST ? list_row(output, row)
@@ -270,7 +287,11 @@ output_close(struct output *output)
 {
 	int result;
 
-	if (output->json && output->shape == SHAPE_LIST)
+	if (output->shape == SHAPE_JWKS)
+		(void)fputs(
+		    output->row_count == 0 ? "{\"keys\": []}\n" : "\n]}\n",
+		    output->to);
+	else if (output->json && output->shape == SHAPE_LIST)
 		(void)fputs(
 		    output->row_count == 0 ? "[]\n" : "\n]\n", output->to);
 	else if (output->json)

@@ -13,7 +13,8 @@
 enum shape {
 	SHAPE_OBJECT, /* one thing: "key: value" lines */
 	SHAPE_LIST, /* rows: columns, a JSON array */
-	SHAPE_VALUE /* the value of the only field, and nothing else */
+	SHAPE_VALUE, /* the value of the only field, and nothing else */
+	SHAPE_JWKS /* rows that are JWKs: one JWK set, always JSON */
 };
 
 /* The numbers of what tokenctl does by itself, without the daemon. */

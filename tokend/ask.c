@@ -136,6 +136,23 @@ ask_owner(const struct ask *template, struct session *session,
 		leave(ask, NULL);
 }
 
+void
+ask_user(
+    const struct ask *template, struct session *session, struct bytes login)
+{
+	struct ask *ask = enter(template, session);
+	union message m;
+
+	if (ask == NULL)
+		return;
+	ask->expected = MSG_USER_STATE;
+	m.user_look.request = ask->number;
+	m.user_look.login = login;
+	if (channel_send(process_peer(ROLE_AUTH, 0), MSG_USER_LOOK, &m, -1) ==
+	    -1)
+		leave(ask, NULL);
+}
+
 static struct ask *
 find(struct channel *auth, uint64_t number, uint16_t answer)
 {
@@ -168,6 +185,16 @@ void
 on_owner_result(struct channel *auth, const union message *m, int fd)
 {
 	struct ask *ask = find(auth, m->owner_result.request, MSG_OWNER_RESULT);
+
+	(void)fd;
+	if (ask != NULL)
+		leave(ask, m);
+}
+
+void
+on_user_state(struct channel *auth, const union message *m, int fd)
+{
+	struct ask *ask = find(auth, m->user_state.request, MSG_USER_STATE);
 
 	(void)fd;
 	if (ask != NULL)

@@ -45,12 +45,17 @@ void ask_address(
 void ask_owner(const struct ask *ask, struct session *session,
     struct bytes login, struct bytes address);
 
+/* Asks who this canonical login is now; the answer is a USER_STATE. */
+void
+ask_user(const struct ask *ask, struct session *session, struct bytes login);
+
 /* The session that asked; NULL when it is over. */
 struct session *ask_session(const struct ask *ask);
 
 /* Handlers of tokend-auth's answers. */
 void on_address_result(struct channel *, const union message *, int fd);
 void on_owner_result(struct channel *, const union message *, int fd);
+void on_user_state(struct channel *, const union message *, int fd);
 
 /* tokend-auth is gone: nothing will be answered. */
 void asks_fail(void);

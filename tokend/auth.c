@@ -8,7 +8,7 @@
 #include "lib/log.h"
 #include "lib/process.h"
 #include "tokend/ask.h"
-#include "tokend/stoken.h"
+#include "tokend/mechanism.h"
 
 #define SAFE 640 /* octets of an address in a log line */
 
@@ -66,8 +66,8 @@ exchange_drop(struct session *session)
 	exchange_free(session);
 }
 
-static void
-send_result(struct session *session, const struct msg_auth_result *result)
+void
+auth_send(struct session *session, const struct msg_auth_result *result)
 {
 	struct channel *engine = session_engine(session);
 	union message m = {.auth_result = *result};
@@ -77,26 +77,22 @@ send_result(struct session *session, const struct msg_auth_result *result)
 		(void)channel_send(engine, MSG_AUTH_RESULT, &m, -1);
 }
 
-static void
-answer(struct session *session, enum auth_outcome outcome)
+void
+auth_answer(struct session *session, enum auth_outcome outcome)
 {
 	struct msg_auth_result result = {.outcome = (uint8_t)outcome};
 
-	send_result(session, &result);
+	auth_send(session, &result);
 }
 
-/*
- * A failure counts for the session, and for its address unless the same
- * secret failed a moment ago. At the limit the engine closes (F-39).
- */
-static void
-failed(struct session *session, struct bytes name, struct bytes secret)
+uint64_t
+auth_digest(struct bytes name, struct bytes secret)
 {
 	static struct hmac_key digest_key;
 	static int has_key;
-	uint64_t limit = tokend.settings->limit_auth_failures, digest;
 	uint8_t random[32], full[HMAC_LENGTH];
 	struct hmac mac;
+	uint64_t digest;
 
 	if (!has_key) {
 		arc4random_buf(random, sizeof(random));
@@ -111,113 +107,27 @@ failed(struct session *session, struct bytes name, struct bytes secret)
 	memcpy(&digest, full, sizeof(digest));
 	if (secret.length == 0)
 		arc4random_buf(&digest, sizeof(digest));
+	return digest;
+}
+
+void
+auth_count_failure(struct session *session, uint64_t digest)
+{
 	if (session->who != WHO_MTA)
 		client_failed(session->client, digest,
 		    tokend.settings->limit_auth_failures_per_address,
 		    ticket_clock());
 	session->failures++;
-	answer(session,
+}
+
+void
+auth_answer_failure(struct session *session)
+{
+	uint64_t limit = tokend.settings->limit_auth_failures;
+
+	auth_answer(session,
 	    limit != 0 && session->failures >= limit ? AUTH_FAILED_LAST
 						     : AUTH_FAILED);
-}
-
-static void
-token_failed(struct session *session, const char *reason, struct bytes local,
-    struct bytes token)
-{
-	char safe[SAFE];
-
-	tokend.counters.token_failed++;
-	log_info("%s token failed address=%s port=%u reason=%s local=<%s>",
-	    session_name(session), session->address, session->port, reason,
-	    log_safe(safe, sizeof(safe), local));
-	exchange_drop(session);
-	failed(session, local, token);
-}
-
-static void
-token_passed(struct session *session)
-{
-	struct exchange *exchange = session->exchange;
-	struct msg_auth_result result = {.outcome = AUTH_OK};
-	char id[TOKEN_ID + 1], safe[SAFE];
-
-	if (session_login(session, WHO_TOKEN, exchange->local) == -1) {
-		exchange_drop(session);
-		answer(session, AUTH_TEMPORARY);
-		return;
-	}
-	tokend.counters.token_ok++;
-	token_id(&exchange->token, id);
-	log_info("%s auth ok address=%s port=%u mech=STOKEN id=%s kind=%s "
-		 "user=\"%s\"",
-	    session_name(session), session->address, session->port, id,
-	    token_kind_name(exchange->token.kind),
-	    log_safe(safe, sizeof(safe), bytes_text(session->login)));
-	result.token_kind = (uint8_t)exchange->token.kind;
-	result.token_id = bytes_text(id);
-	result.login = bytes_text(session->login);
-	send_result(session, &result);
-	exchange_drop(session);
-}
-
-/* The token is good; is there still somebody whom it belongs to? */
-static void
-local_answered(struct ask *ask, const union message *m)
-{
-	struct session *session = ask_session(ask);
-	uint8_t lookup =
-	    m == NULL ? LOOKUP_TEMPORARY : m->address_result.lookup;
-	char local[ADDRESS_SIZE];
-
-	if (session == NULL || session->exchange == NULL ||
-	    session->exchange->number != ask->exchange)
-		return;
-	if (lookup == LOOKUP_MAILBOXES) {
-		token_passed(session);
-	} else if (lookup == LOOKUP_TEMPORARY) {
-		exchange_drop(session);
-		answer(session, AUTH_TEMPORARY);
-	} else {
-		strlcpy(local, session->exchange->local, sizeof(local));
-		token_failed(session, "unknown-user", bytes_text(local),
-		    bytes_of(NULL, 0));
-	}
-}
-
-static void
-stoken_response(struct session *session, struct bytes response)
-{
-	struct ask ask = {.done = local_answered};
-	struct exchange *exchange = session->exchange;
-	struct bytes recipient, token;
-	enum check check;
-
-	if (stoken_split(response, &recipient, &token) == -1 ||
-	    address_canonical_text((const char *)recipient.data,
-		recipient.length, exchange->local) == -1) {
-		token_failed(session, "malformed", bytes_of(NULL, 0), response);
-		return;
-	}
-	check = check_token(&tokend.issuer, token, bytes_text(exchange->local),
-	    wall_clock(), &exchange->token);
-	if (check != CHECK_OK) {
-		token_failed(session, check_name(check), recipient, token);
-		return;
-	}
-	ask.exchange = exchange->number;
-	exchange->waiting = 1;
-	ask_address(&ask, session, bytes_text(exchange->local));
-}
-
-/* D-S15: client-first; an empty challenge asks for what did not come yet. */
-static void
-stoken_step(struct session *session, const struct msg_auth_step *m)
-{
-	if (m->first && !m->has_response)
-		answer(session, AUTH_CHALLENGE);
-	else
-		stoken_response(session, m->response);
 }
 
 static void
@@ -225,19 +135,20 @@ password_step(struct session *session, const struct msg_auth_step *m)
 {
 	struct exchange *exchange = session->exchange;
 	struct channel *auth = process_peer(ROLE_AUTH, 0);
-	union message out = {.password_step = {
-				 .first = m->first,
-				 .has_response = m->has_response,
-				 .plus_offered = m->plus_offered,
-				 .listener = session->listener,
-				 .port = session->port,
-				 .name = bytes_text(session_name(session)),
-				 .mechanism = bytes_text(exchange->mechanism),
-				 .address = bytes_text(session->address),
-				 .exporter = m->exporter,
-				 .endpoint = m->endpoint,
-				 .response = m->response,
-			     }};
+	union message out = {
+	    .password_step = {
+		.first = m->first,
+		.has_response = m->has_response,
+		.plus_offered = m->plus_offered,
+		.listener = session->listener,
+		.port = session->port,
+		.name = bytes_text(session_name(session)),
+		.mechanism = bytes_text(exchange->mechanism_name),
+		.address = bytes_text(session->address),
+		.exporter = m->exporter,
+		.endpoint = m->endpoint,
+		.response = m->response,
+	    }};
 
 	out.password_step.session = exchange->number;
 	exchange->waiting = exchange->with_auth = 1;
@@ -245,13 +156,7 @@ password_step(struct session *session, const struct msg_auth_step *m)
 	    channel_send(auth, MSG_PASSWORD_STEP, &out, -1) == 0)
 		return;
 	exchange_drop(session);
-	answer(session, AUTH_TEMPORARY);
-}
-
-static int
-is_stoken(const struct session *session)
-{
-	return strcmp(session->exchange->mechanism, "STOKEN") == 0;
+	auth_answer(session, AUTH_TEMPORARY);
 }
 
 /* As it is logged. */
@@ -260,13 +165,31 @@ copy_mechanism(struct exchange *exchange, struct bytes name)
 {
 	size_t i;
 
-	if (bytes_copy(
-		exchange->mechanism, sizeof(exchange->mechanism), name) == -1)
+	if (bytes_copy(exchange->mechanism_name,
+		sizeof(exchange->mechanism_name), name) == -1)
 		return -1;
 	for (i = 0; i < name.length; i++)
-		exchange->mechanism[i] =
-		    (char)toupper((unsigned char)exchange->mechanism[i]);
+		exchange->mechanism_name[i] =
+		    (char)toupper((unsigned char)exchange->mechanism_name[i]);
 	return 0;
+}
+
+/* Is it on, and one for this session? tokend-auth says so of its own. */
+static int
+may_use(struct exchange *exchange, const struct msg_auth_step *m)
+{
+	const struct text_list *names = &tokend.settings->mechanisms;
+	size_t i;
+
+	exchange->mechanism = mechanism_find(exchange->mechanism_name);
+	if (exchange->mechanism == NULL)
+		return 1;
+	if (!exchange->mechanism->is_possible(m))
+		return 0;
+	for (i = 0; exchange->mechanism->by != 0 && i < names->count; i++)
+		if (strcasecmp(names->items[i], exchange->mechanism->name) == 0)
+			return 1;
+	return exchange->mechanism->by == 0;
 }
 
 /* A new login. Returns 0, or -1 when it was answered already. */
@@ -277,7 +200,7 @@ exchange_begin(struct session *session, const struct msg_auth_step *m)
 
 	exchange_drop(session);
 	if ((exchange = calloc(1, sizeof(*exchange))) == NULL) {
-		answer(session, AUTH_TEMPORARY);
+		auth_answer(session, AUTH_TEMPORARY);
 		return -1;
 	}
 	exchange->number = ++last_exchange;
@@ -285,10 +208,9 @@ exchange_begin(struct session *session, const struct msg_auth_step *m)
 	RB_INSERT(exchange_tree, &exchanges, exchange);
 	session->exchange = exchange;
 	if (copy_mechanism(exchange, m->mechanism) == -1 ||
-	    (is_stoken(session) &&
-		(!m->lmtp || !m->tls || !tokend.settings->tokens))) {
+	    !may_use(exchange, m)) {
 		exchange_drop(session);
-		answer(session, AUTH_UNAVAILABLE);
+		auth_answer(session, AUTH_UNAVAILABLE);
 		return -1;
 	}
 	return 0;
@@ -317,11 +239,11 @@ on_auth_step(struct channel *engine, const union message *message, int fd)
 		return;
 	if (session->exchange == NULL) {
 		/* Begun with the tokend before this one. */
-		answer(session, AUTH_TEMPORARY);
+		auth_answer(session, AUTH_TEMPORARY);
 		return;
 	}
-	if (is_stoken(session))
-		stoken_step(session, m);
+	if (session->exchange->mechanism != NULL)
+		session->exchange->mechanism->step(session, m);
 	else
 		password_step(session, m);
 }
@@ -344,9 +266,24 @@ log_password(const struct session *session, const char *what,
 
 	log_info("%s auth %s address=%s port=%u mech=%s%s%s user=\"%s\"",
 	    session_name(session), what, session->address, session->port,
-	    session->exchange->mechanism,
+	    session->exchange->mechanism_name,
 	    *reason == '\0' ? "" : " reason=", reason,
 	    log_safe(safe, sizeof(safe), name));
+}
+
+/* What REMEMBERME asks about a login (D-R06). */
+static void
+remember_origin(struct session *session, const struct msg_password_result *m)
+{
+	struct origin *origin = &session->origin;
+
+	memset(origin, 0, sizeof(*origin));
+	origin->is_strong = strcmp(session->exchange->mechanism_name,
+				"SCRAM-SHA-256-PLUS") == 0;
+	if (m->digest.length != sizeof(origin->digest))
+		return;
+	memcpy(origin->digest, m->digest.data, sizeof(origin->digest));
+	origin->digest_length = sizeof(origin->digest);
 }
 
 static void
@@ -358,16 +295,17 @@ password_passed(struct session *session, const struct msg_password_result *m)
 	if (bytes_copy(login, sizeof(login), m->login) == -1 ||
 	    session_login(session, WHO_USER, login) == -1) {
 		exchange_drop(session);
-		answer(session, AUTH_TEMPORARY);
+		auth_answer(session, AUTH_TEMPORARY);
 		return;
 	}
 	session->no_submit = m->no_submit;
 	session->limits[LIMIT_MESSAGES] = m->messages_per_hour;
 	session->limits[LIMIT_RECIPIENTS] = m->recipients_per_hour;
+	remember_origin(session, m);
 	tokend.counters.auth_ok++;
 	log_password(session, "ok", "", m->login);
 	result.login = bytes_text(session->login);
-	send_result(session, &result);
+	auth_send(session, &result);
 	exchange_free(session);
 }
 
@@ -381,7 +319,8 @@ password_failed(struct session *session, const struct msg_password_result *m)
 	tokend.counters.auth_failed++;
 	log_password(session, "failed", reason, m->tried);
 	exchange_free(session);
-	failed(session, m->tried, m->secret);
+	auth_count_failure(session, auth_digest(m->tried, m->secret));
+	auth_answer_failure(session);
 }
 
 void
@@ -408,11 +347,11 @@ on_password_result(struct channel *auth, const union message *message, int fd)
 		password_failed(session, m);
 		break;
 	case AUTH_CHALLENGE:
-		send_result(session, &result);
+		auth_send(session, &result);
 		break;
 	default:
 		exchange_free(session);
-		send_result(session, &result);
+		auth_send(session, &result);
 		break;
 	}
 }
@@ -428,7 +367,7 @@ auth_fail_waiting(void)
 			continue;
 		session = exchange->session;
 		if (exchange->waiting)
-			answer(session, AUTH_TEMPORARY);
+			auth_answer(session, AUTH_TEMPORARY);
 		exchange_free(session);
 	}
 }

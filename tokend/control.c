@@ -57,6 +57,9 @@ static const struct {
     {CONTROL_VERB_LOG_VERBOSE, control_log_verbose},
     {CONTROL_VERB_BACKUP, control_backup},
     {CONTROL_VERB_CHECK, control_check},
+    {CONTROL_VERB_SHOW_REAUTH, control_show_reauth},
+    {CONTROL_VERB_SHOW_JWKS, control_show_jwks},
+    {CONTROL_VERB_REVOKE_REAUTH, control_revoke_reauth},
 };
 
 static struct client_request *clients[CLIENTS_MAX];

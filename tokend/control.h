@@ -76,12 +76,14 @@ int control_may(uint16_t verb, uint32_t uid, uint32_t owner);
 /* Verbs: `arguments` is a LIST. control_show.c, control_change.c, ... */
 typedef void control_function(struct client_request *, struct bytes arguments);
 control_function control_show_tokens, control_show_token, control_show_held,
-    control_show_keys, control_show_sessions, control_show_stats;
+    control_show_keys, control_show_sessions, control_show_stats,
+    control_show_reauth, control_show_jwks;
 control_function control_generate_temporary, control_generate_permanent,
     control_revoke_pair, control_revoke_local, control_revoke_remote,
     control_revoke_domain, control_revoke_all, control_revoke_user,
-    control_rotate_key, control_retire_key, control_reload, control_log_brief,
-    control_log_verbose, control_backup, control_check;
+    control_revoke_reauth, control_rotate_key, control_retire_key,
+    control_reload, control_log_brief, control_log_verbose, control_backup,
+    control_check;
 
 /*
  * Reads the next argument as a canonical address, or ends the answer and

@@ -237,16 +237,6 @@ control_revoke_all(struct client_request *client, struct bytes arguments)
 	revoke_scope(client, MARK_ALL, "", "");
 }
 
-/* Revoking nothing is done at once: no such tokens are made yet. */
-void
-control_revoke_user(struct client_request *client, struct bytes arguments)
-{
-	char user[ADDRESS_SIZE];
-
-	if (one_address(client, &arguments, user) == 0)
-		control_end(client, CONTROL_OK, "");
-}
-
 /* Whatever was written before is made durable first. */
 static int
 flush(struct client_request *client)

@@ -1,5 +1,5 @@
 # What needs no process around it: linked by the tests and the bench too.
-TOKEND_CORE_OBJS = tokend/batch.o tokend/check.o tokend/client.o \
+TOKEND_CORE_OBJS = tokend/batch.o tokend/bearer.o tokend/check.o tokend/client.o \
 	tokend/es256.o tokend/jwt.o tokend/jwt_key.o \
 	tokend/flight.o tokend/held.o tokend/hmac.o tokend/issue.o \
 	tokend/keyfile.o tokend/keyring.o tokend/open.o tokend/problem.o \
@@ -8,6 +8,11 @@ TOKEND_CORE_OBJS = tokend/batch.o tokend/check.o tokend/client.o \
 	tokend/store_db_backup.o tokend/stoken.o tokend/token.o
 
 TOKEND_OBJS = $(TOKEND_CORE_OBJS) tokend/ask.o tokend/auth.o \
+	tokend/auth/login.o tokend/control_remember.o tokend/mechanism.o \
+	tokend/mechanism_ht2.o tokend/mechanism_oauthbearer.o \
+	tokend/mechanism_rememberme.o tokend/mechanism_stoken.o \
+	tokend/mechanism_xoauth2.o tokend/remember_command.o \
+	tokend/remember_login.o \
 	tokend/commit.o tokend/control.o tokend/control_change.o \
 	tokend/control_show.o tokend/control_upkeep.o tokend/limits.o \
 	tokend/main.o tokend/mailboxes.o tokend/manage.o tokend/outside.o \

@@ -19,6 +19,7 @@
 #include "tokend/manage.h"
 #include "tokend/open.h"
 #include "tokend/recipient.h"
+#include "tokend/remember_command.h"
 #include "tokend/submit.h"
 #include "tokend/tokend.h"
 #include "tokend/upkeep.h"
@@ -131,6 +132,18 @@ take_lifetimes(const struct settings *settings)
 	l->grace = settings->permanent_grace * 1000;
 }
 
+static void
+take_remember(const struct settings *settings)
+{
+	struct rememberer *r = &tokend.rememberer;
+
+	r->issuer = &tokend.issuer;
+	r->hostname =
+	    settings->hostname == NULL ? "localhost" : settings->hostname;
+	r->lifetime = settings->remember_lifetime * 1000;
+	r->maximum = settings->remember_maximum * 1000;
+}
+
 static int
 open_everything(const struct settings *settings, struct problem *problem)
 {
@@ -175,6 +188,7 @@ commit(const struct settings *settings, int first, char *text, size_t size)
 	mailboxes_forget_all();
 	tokend.settings = settings;
 	take_lifetimes(settings);
+	take_remember(settings);
 	return 0;
 }
 
@@ -240,6 +254,7 @@ wipe_and_exit(void)
 		log_warnx("%s", store_problem(tokend.store));
 	store_close(tokend.store);
 	keyring_wipe(&tokend.ring);
+	jwt_key_forget(0);
 	explicit_bzero(tokend.ticket_key, sizeof(tokend.ticket_key));
 	process_exit();
 }
@@ -301,6 +316,7 @@ static const struct channel_handler engine_handlers[] = {
     {MSG_NOTICE_BEGIN, on_notice_begin},
     {MSG_TOKEN_GENERATE, on_token_generate},
     {MSG_TOKEN_REVOKE, on_token_revoke},
+    {MSG_REMEMBER, on_remember},
     {0, NULL},
 };
 
@@ -309,6 +325,7 @@ static const struct channel_handler auth_handlers[] = {
     {MSG_ADDRESS_RESULT, on_address_result},
     {MSG_OWNER_RESULT, on_owner_result},
     {MSG_MECHANISMS_CHANGED, on_mechanisms_changed},
+    {MSG_USER_STATE, on_user_state},
     {0, NULL},
 };
 

@@ -20,16 +20,50 @@ enum who {
 	WHO_MTA /* the trusted socket */
 };
 
+/* A user, as tokend-auth said a moment ago. */
+struct user_now {
+	int is_there;
+	int no_submit;
+	uint32_t limits[LIMIT_COUNT];
+	size_t digest_length; /* 0: his secret is not at hand */
+	uint8_t digest[REMEMBER_DIGEST];
+};
+
+/* How a user has logged in, for REMEMBERME. */
+struct origin {
+	int is_strong; /* D-R06 */
+	int by_token;
+	uint8_t id[REMEMBER_ID]; /* of that */
+	size_t digest_length;
+	uint8_t digest[REMEMBER_DIGEST]; /* of his secret then */
+};
+
+struct mechanism;
+
 /* A login that is going on. */
 struct exchange {
 	RB_ENTRY(exchange) entry;
 	uint64_t number;
 	struct session *session;
-	char mechanism[24];
+	char mechanism_name[24]; /* in upper case */
+	const struct mechanism *mechanism; /* NULL: tokend-auth's */
 	int waiting; /* for tokend-auth, not for the client */
 	int with_auth; /* tokend-auth knows it by this number */
+	enum {
+		STAGE_FIRST,
+		STAGE_LAST, /* HT2: our proof is out */
+		STAGE_REFUSED /* OAuth: told so in a challenge */
+	} stage;
+	/* STOKEN */
 	struct token token;
 	char local[ADDRESS_SIZE];
+	/* The mechanisms of REMEMBERME: remember_login.c */
+	struct remember_shown shown;
+	struct user_now user;
+	void (*then)(struct session *);
+	const char *problem;
+	uint64_t digest; /* of what failed */
+	char tried[640]; /* for the log */
 };
 
 struct recipient {
@@ -70,6 +104,7 @@ struct session {
 	int lmtp; /* it logged in behind LHLO */
 	int no_submit; /* submit=no */
 	uint32_t limits[LIMIT_COUNT]; /* an hour; LIMIT_SITE: the site's */
+	struct origin origin; /* of a WHO_USER */
 	struct exchange *exchange; /* NULL when there is none: auth.c */
 	uint32_t transaction;
 	struct recipient *recipients;

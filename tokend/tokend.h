@@ -14,6 +14,7 @@
 #include "tokend/batch.h"
 #include "tokend/check.h"
 #include "tokend/held.h"
+#include "tokend/remember.h"
 
 /* What `tokenctl show stats` prints, in this order. */
 #define COUNTERS                                                   \
@@ -23,6 +24,10 @@
 	COUNTER(auth_failed) /* by password */                     \
 	COUNTER(token_ok) /* AUTH STOKEN */                        \
 	COUNTER(token_failed)                                      \
+	COUNTER(remember_ok) /* by a token of REMEMBERME */        \
+	COUNTER(remember_failed)                                   \
+	COUNTER(remember_made)                                     \
+	COUNTER(remember_revoked)                                  \
 	COUNTER(recipients) /* asked about */                      \
 	COUNTER(recipients_refused)                                \
 	COUNTER(limited) /* MAIL and RCPT over a user's limit */   \
@@ -40,6 +45,7 @@ struct tokend {
 	struct keyring ring;
 	struct marks *marks;
 	struct issuer issuer;
+	struct rememberer rememberer;
 	struct batch batch;
 	uint8_t ticket_key[TICKET_KEY_LENGTH];
 	int has_ticket_key;

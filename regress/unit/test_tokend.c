@@ -43,6 +43,7 @@ static char problem[1024];
 /* What came last; texts are kept, since messages are gone at once. */
 static union message last;
 static char token[128], rows[8192], text[4097];
+static uint8_t answered[16]; /* by session: the last grant said so */
 static uint8_t list[16384], list2[16384], octets[1000], tickets[1024];
 
 static void

@@ -30,8 +30,12 @@ find(const char *address, uint64_t number, struct user_facts *facts)
 
 	(void)number;
 	facts_init(facts);
-	if (user == NULL)
+	if (user == NULL) {
+		/* The same work for those who are not there. */
+		if ((user = users_usual(site->users, false)) != NULL)
+			users_digest(user, facts->digest);
 		return FOUND_NO;
+	}
 	facts->rights = user->rights;
 	users_digest(user, facts->digest);
 	facts->digest_length = sizeof(facts->digest);
