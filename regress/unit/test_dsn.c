@@ -206,6 +206,22 @@ international(void **state)
 	assert_non_null(strstr(output.text, "\nYour message follows.\n"));
 }
 
+static void
+addresses_of_hosts(void **state)
+{
+	struct dsn_recipient r = some[0];
+	struct dsn dsn = report(&r, 1);
+
+	(void)state;
+	r.remote = "192.0.2.1";
+	assert_int_equal(dsn_begin(&dsn, collect, &output), 0);
+	assert_non_null(strstr(output.text, "\nRemote-MTA: dns;[192.0.2.1]\n"));
+	r.remote = "2001:db8::1";
+	assert_int_equal(dsn_begin(&dsn, collect, &output), 0);
+	assert_non_null(
+	    strstr(output.text, "\nRemote-MTA: dns;[IPv6:2001:db8::1]\n"));
+}
+
 /* Nothing that others said makes a line of its own, or one too long. */
 static void
 hostile_words(void **state)
@@ -333,6 +349,7 @@ main(void)
 	    cmocka_unit_test(a_report),
 	    cmocka_unit_test(nobody_asked),
 	    cmocka_unit_test(international),
+	    cmocka_unit_test(addresses_of_hosts),
 	    cmocka_unit_test(hostile_words),
 	    cmocka_unit_test(what_comes_back),
 	    cmocka_unit_test(words),

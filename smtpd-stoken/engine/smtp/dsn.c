@@ -233,6 +233,21 @@ put_original(struct report *report, const char *orcpt)
 	    orcpt, shown(report, text, address, sizeof(address)));
 }
 
+/* RFC 3464 section 2.1.2: a domain name, or an address in brackets. */
+static void
+put_remote(struct report *report, const char *remote)
+{
+	char name[400];
+
+	shown(report, remote, name, sizeof(name));
+	if (strchr(name, ':') != NULL)
+		put(report, "Remote-MTA: dns;[IPv6:%s]\n", name);
+	else if (strspn(name, "0123456789.") == strlen(name))
+		put(report, "Remote-MTA: dns;[%s]\n", name);
+	else
+		put(report, "Remote-MTA: dns;%s\n", name);
+}
+
 static void
 put_recipient(struct report *report, const struct dsn_recipient *recipient)
 {
@@ -249,8 +264,7 @@ put_recipient(struct report *report, const struct dsn_recipient *recipient)
 	    shown(report, recipient->address, address, sizeof(address)),
 	    dsn_status(recipient->status));
 	if (recipient->remote != NULL)
-		put(report, "Remote-MTA: dns;%s\n",
-		    shown(report, recipient->remote, address, sizeof(address)));
+		put_remote(report, recipient->remote);
 	if (recipient->remote != NULL && recipient->code > 0)
 		put(report, "Diagnostic-Code: smtp;%d %s %s\n", recipient->code,
 		    dsn_status(recipient->status),
