@@ -419,11 +419,15 @@ class Session:
             self.connection.sendall(
                 reply if reply.endswith(b"\r\n") else reply + b"\r\n")
 
-    def answer(self, verb, line, default):
+    def choose(self, verb, line, default):
         reply = self.sink.answers.get(verb, default)
         if callable(reply):
             reply = reply(self.sink, self, line)
             reply = default if reply is True else reply
+        return reply
+
+    def answer(self, verb, line, default):
+        reply = self.choose(verb, line, default)
         self.say(reply)
         return reply is not None and reply[:1] in b"23"
 
@@ -501,13 +505,16 @@ class Session:
             self.answer(verb, line, b"250 2.0.0 go on")
 
     def end(self, text):
-        """Kept before the answer, which others may wait for."""
+        """Kept before it is decided, forgotten before a refusal is said."""
         message = (list(self.recipients), text)
         with self.sink.lock:
             self.sink.messages.append(message)
-        taken = [self.answer("end", address, b"250 2.0.0 taken")
-                 for address in self.recipients[:None if self.lmtp else 1]]
-        if not any(taken):
+        replies = [self.choose("end", address, b"250 2.0.0 taken")
+                   for address in self.recipients[:None if self.lmtp else 1]]
+        if not any(reply and reply[:1] in b"23" for reply in replies):
             with self.sink.lock:
-                self.sink.messages.remove(message)
+                if message in self.sink.messages:
+                    self.sink.messages.remove(message)
+        for reply in replies:
+            self.say(reply)
         self.reset()

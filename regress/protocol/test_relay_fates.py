@@ -36,14 +36,18 @@ class World:
                 return replies, None
             return replies, c.data(message)[0]
 
+    def taken(self):
+        with self.hop.lock:
+            return list(self.hop.messages)
+
     def sent(self):
         """Envelopes that the next hop took, without reports."""
-        return [[x.decode() for x in to] for to, text in self.hop.messages
+        return [[x.decode() for x in to] for to, text in self.taken()
                 if b"multipart/report" not in text]
 
     def reports(self):
         """Those that went out, and those in alice's mailbox."""
-        return [text for to, text in self.hop.messages
+        return [text for to, text in self.taken()
                 if b"multipart/report" in text] + [
             text for text in self.box(ALICE) if b"multipart/report" in text]
 
@@ -95,7 +99,7 @@ def test_one_outside(world):
     (rcpt,), reply = world.submit(X)
     assert rcpt.status == "250 2.1.5" and reply.status == "250 2.0.0"
     assert world.sent() == [[X]]
-    text = world.hop.messages[0][1]
+    text = world.taken()[0][1]
     assert re.match(rb"Received: from .*\r\n\tfor <%s>" % X.encode(), text,
                     re.S)
     assert text.endswith(b"\r\n\r\nText.\r\n")
@@ -118,7 +122,7 @@ def test_each_copy_has_its_own_token(world):
     assert reply.status == "250 2.0.0"
     assert sorted(world.sent()) == [[X], [Y], [Z]]
     tokens = set()
-    for (to,), text in world.hop.messages:
+    for (to,), text in world.taken():
         token, = re.findall(rb"\r\nSubmission-Token: (\S+)\r\n", text)
         tokens.add(token)
         assert b"for <%s>" % to in text
@@ -199,7 +203,7 @@ def test_second_dot_is_refused(world):
     assert len(sent) == 1
     failed, = {X, Y} - {sent[0][0]}
     report, = world.reports()
-    assert world.hop.messages[-1][0] == [ALICE.encode()]
+    assert world.taken()[-1][0] == [ALICE.encode()]
     assert b"Final-Recipient: rfc822;%s\r\n" % failed.encode() in report
     assert b"\r\nSubject: relayed\r\n" in report
     assert sent[0][0].encode() not in report
@@ -236,4 +240,4 @@ def test_no_report_of_mail_from_nobody(world):
     world.clear({"end": nth(2, b"550 5.7.1 not this")})
     _, reply = world.submit(X, Y, sender="")
     assert reply.status == "250 2.0.0"
-    assert len(world.hop.messages) == 1 and world.reports() == []
+    assert len(world.taken()) == 1 and world.reports() == []

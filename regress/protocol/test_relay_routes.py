@@ -47,7 +47,7 @@ def test_aliases_of_the_socket(world):
         replies = c.data("Subject: forwarded\r\n\r\nText.\r\n", 3)
         assert [x.status for x in replies] == ["250 2.1.12"] * 3
     # Forwarded as it is, in one transaction, and without a token of ours.
-    (to, text), = world.hop.messages
+    (to, text), = world.taken()
     assert to == [SOMEONE.encode()] * 2
     assert b"Submission-Token" not in text
     assert [x for x in world.hop.lines
@@ -106,7 +106,7 @@ def test_supplied_tokens(world):
         "SUBMISSION-TOKEN: rubbish\r\n%s" % (other, own, MESSAGE)
     _, reply = world.submit(X, Y, message=message)
     assert reply.status == "250 2.0.0"
-    for (to,), text in world.hop.messages:
+    for (to,), text in world.taken():
         token, = tokens_of(text)
         assert (token.decode() == own) == (to == X.encode())
         assert token.decode() != other and b"rubbish" not in text
@@ -120,7 +120,7 @@ def test_token_is_for_what_from_says(world):
                         ("a@a.example, b@a.example", ALICE)):
         world.clear()
         world.submit(X, message="From: %s\r\n\r\nText.\r\n" % said)
-        token, = tokens_of(world.hop.messages[0][1])
+        token, = tokens_of(world.taken()[0][1])
         with world.server.token_session(local, token.decode()) as c:
             c.mail(X)
             assert c.rcpt(local, token.decode()).status == "250 2.1.5"
@@ -156,7 +156,7 @@ def test_how_many_copies(words, count, alone, tokens):
         assert reply.status == "250 2.0.0"
         sent = sorted(x for to in world.sent() for x in to)
         assert sent == sorted((X, Y, Z)[:count])
-        for to, text in world.hop.messages:
+        for to, text in world.taken():
             assert len(tokens_of(text)) == tokens
             # What many share names none of them.
             if len(to) > 1:
@@ -219,7 +219,7 @@ def test_deliver_lmtp_for_the_socket(away):
     # Of the alias one has it: the sender is told of the other by a report.
     assert [x.status for x in replies] == [
         "550 5.2.1", "250 2.1.12", "250 2.1.12"]
-    (to, text), = [m for m in away.hop.messages]
+    (to, text), = away.taken()
     assert to == [FRIEND.encode()] and b"550 5.2.1 gone" in text
 
 
