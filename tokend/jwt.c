@@ -143,9 +143,9 @@ take_string(const char **claims, char *out, size_t size)
 	size_t n = 0;
 
 	for (; **claims != '\0' && **claims != '"'; (*claims)++) {
-		if (**claims == '\\' && (*claims)[1] != '\0')
-			(*claims)++;
-		if (n + 1 >= size)
+		if (**claims == '\\' && *++*claims != '"' && **claims != '\\')
+			return -1;
+		if ((unsigned char)**claims < 0x20 || n + 1 >= size)
 			return -1;
 		out[n++] = **claims;
 	}
@@ -163,7 +163,9 @@ take_number(const char **claims, uint64_t *number)
 		if (*number > TIME_MOST)
 			return -1;
 	}
-	return *claims == start ? -1 : 0;
+	if (*claims == start || (*start == '0' && *claims != start + 1))
+		return -1;
+	return 0;
 }
 
 /* Of the form that write_claims() gives them. */
