@@ -21,4 +21,5 @@ PARENT_OBJS = \
 	smtpd-stoken/notify.o \
 	smtpd-stoken/reload.o \
 	smtpd-stoken/roles.o \
-	smtpd-stoken/setup.o
+	smtpd-stoken/setup.o \
+	smtpd-stoken/setup-settings.o

@@ -74,6 +74,8 @@ void parent_failed(const char *problem); /* main.c: the start failed */
 /* setup.c: what a child is told. */
 void setup_send(struct child *); /* all but the commit */
 void setup_commit(struct child *);
+/* setup-settings.c: what is in it for them. */
+struct settings *setup_settings(const struct config *);
 void setup_wire(struct child *); /* its edges to those that run */
 extern const struct channel_handler parent_handlers[];
 

@@ -16,7 +16,6 @@
 #define QUIT_SECONDS 5
 
 static const struct link_actions link_actions;
-static const struct client_actions client_actions;
 static void on_timer(int, short, void *);
 
 static void
@@ -77,8 +76,8 @@ log_text(const char *text, char *out, size_t size)
 	return out;
 }
 
-static void
-complain(struct connection *c, const char *why)
+void
+connection_warn(struct connection *c, const char *why)
 {
 	char text[256];
 
@@ -106,7 +105,7 @@ try_next(struct connection *c)
 			set_timer(c, left);
 			return;
 		}
-		complain(c, strerror(errno));
+		connection_warn(c, strerror(errno));
 	}
 	hop_reply(&c->failure, "4.4.1", "Cannot reach the next hop");
 	c->over = 1;
@@ -165,15 +164,15 @@ make_client(struct connection *c)
 		c->settings.user = login->user;
 		c->settings.password = login->password;
 	}
-	c->client = client_new(&c->settings, &client_actions, c);
+	c->client = client_new(&c->settings, &connection_actions, c);
 	if (c->client == NULL)
 		over(c, "4.3.0", "Out of memory");
 	else
 		set_patience(c);
 }
 
-static void
-begin_tls(struct connection *c)
+void
+connection_begin_tls(struct connection *c)
 {
 	c->shaking = 1;
 	link_start_tls(c->link, c->setup->trust, c->setup->relay_host);
@@ -187,7 +186,7 @@ on_connected(void *owner)
 
 	enter(c);
 	if (tls_of(c) == CLIENT_TLS_ON)
-		begin_tls(c);
+		connection_begin_tls(c);
 	else
 		make_client(c);
 	leave(c);
@@ -239,7 +238,7 @@ on_drained(void *owner, int below_mark)
 static void
 drop_link(struct connection *c, const char *why)
 {
-	complain(c, why);
+	connection_warn(c, why);
 	link_free(c->link);
 	c->link = NULL;
 	c->shaking = 0;
@@ -258,7 +257,7 @@ on_closed(void *owner, const char *why)
 		drop_link(c, why);
 	else {
 		if (c->shaking && c->setup->scheme == RELAY_SCHEME_SMTP) {
-			complain(c, "TLS fails: it is done without");
+			connection_warn(c, "TLS fails: it is done without");
 			c->hop->clear_until = hop_clock() + CLEAR_MILLISECONDS;
 		}
 		client_lost(c->client, why);
@@ -299,124 +298,6 @@ on_timer(int fd, short what, void *context)
 		set_patience(c); /* it is our client who takes his time */
 	leave(c);
 }
-
-static int
-on_write(void *owner, const void *data, size_t length)
-{
-	struct connection *c = owner;
-
-	return link_write(c->link, data, length, 0) != 0;
-}
-
-static void
-on_write_secret(void *owner, const void *data, size_t length)
-{
-	struct connection *c = owner;
-
-	(void)link_write(c->link, data, length, 1);
-}
-
-static void
-on_start_tls(void *owner)
-{
-	begin_tls(owner);
-}
-
-static void
-on_ready(void *owner)
-{
-	struct connection *c = owner;
-	struct client_reply reply;
-
-	if (c->copy != NULL) {
-		hop_reply(&reply, "4.3.0", "The transaction ended");
-		copy_failed(c->copy, &reply);
-	}
-	if (c->opening)
-		log_debug("%s %s: connected", c->hop->name, c->peer);
-	hop_ready(c);
-}
-
-/*
- * A kept connection may have been closed by the peer while nobody looked: a
- * transaction of which it has said nothing is begun again on a fresh one.
- */
-static int
-begin_again(struct connection *c, const struct client_reply *reply)
-{
-	if (reply->source == CLIENT_LOST && c->transactions > 1 &&
-	    !c->copy->answered && !c->copy->fresh)
-		c->again = 1;
-	return c->again;
-}
-
-static void
-on_recipient(void *owner, uint32_t id, const struct client_reply *reply)
-{
-	struct connection *c = owner;
-
-	if (c->copy == NULL || begin_again(c, reply))
-		return;
-	if (reply->source == CLIENT_SAID)
-		c->copy->answered = 1;
-	copy_answered(c->copy, id, reply);
-}
-
-static void
-on_held(void *owner)
-{
-	struct connection *c = owner;
-
-	if (c->copy != NULL)
-		copy_held(c->copy);
-}
-
-static void
-on_result(void *owner, uint32_t id, const struct client_reply *reply)
-{
-	struct connection *c = owner;
-
-	if (c->copy != NULL)
-		copy_result(c->copy, id, reply);
-}
-
-static void
-on_over(void *owner, const struct client_reply *reply, const char *reason)
-{
-	struct connection *c = owner;
-	struct copy *copy = c->copy;
-
-	c->over = 1;
-	if (reply != NULL) {
-		c->failure = *reply;
-		if (c->idle || c->again)
-			log_debug("%s %s: %s", c->hop->name, c->peer, reason);
-		else
-			complain(c, reason);
-	}
-	if (copy == NULL)
-		return;
-	if (c->again) {
-		connection_finish(c);
-		copy->fresh = 1;
-		hop_submit(copy);
-		return;
-	}
-	if (reply == NULL)
-		hop_reply(&c->failure, "4.4.2", "The connection was closed");
-	copy_failed(copy, &c->failure);
-}
-
-static const struct client_actions client_actions = {
-    .write = on_write,
-    .write_secret = on_write_secret,
-    .start_tls = on_start_tls,
-    .ready = on_ready,
-    .recipient = on_recipient,
-    .held = on_held,
-    .result = on_result,
-    .over = on_over,
-};
 
 void
 connection_begin(struct connection *c, struct copy *copy)

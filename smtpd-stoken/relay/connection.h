@@ -56,4 +56,9 @@ void connection_abandon(struct connection *);
 /* No transaction: says QUIT and goes. */
 void connection_quit(struct connection *);
 
+/* Inside: connection_client.c, and what that needs. */
+extern const struct client_actions connection_actions;
+void connection_begin_tls(struct connection *);
+void connection_warn(struct connection *, const char *why);
+
 #endif

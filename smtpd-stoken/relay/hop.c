@@ -191,7 +191,7 @@ static int
 has_addresses(struct hop *hop)
 {
 	const struct setup *setup = setup_current();
-	struct addresses found;
+	struct addresses found = {.count = 0};
 
 	if (hop->resolving)
 		return 0;
@@ -210,7 +210,7 @@ has_addresses(struct hop *hop)
 		resolve_host(
 		    setup->relay_host, setup->relay_port, on_addresses, hop);
 	else
-		on_addresses(hop, NULL, "it is not configured");
+		on_addresses(hop, &found, "it is not configured");
 	return 0;
 }
 
