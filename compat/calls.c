@@ -160,6 +160,8 @@ const struct rule sandbox_rules[] = {
 	OPTION(STDIO, SOL_SOCKET, SO_RCVTIMEO),
 	OPTION(STDIO, SOL_SOCKET, SO_RCVLOWAT),
 
+	MAY(MEMORY, memfd_create),
+
 	/* Files. Without rpath or wpath not even an offset can be moved. */
 	OPENING(open, 1), OPENING(openat, 2),
 	MAY(WPATH | CPATH, creat),

@@ -34,6 +34,11 @@ sandbox_connect_only(void)
 {
 }
 
+void
+sandbox_memory_files(void)
+{
+}
+
 #else
 
 #include <sys/prctl.h>

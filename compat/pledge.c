@@ -90,6 +90,7 @@ static struct {
 	bool closed; /* seccomp(2) is out of reach: no further filter */
 	bool accept_only;
 	bool connect_only;
+	bool memory_files;
 	enum reaction reaction;
 	uint32_t promises;
 } state;
@@ -116,6 +117,12 @@ void
 sandbox_connect_only(void)
 {
 	state.connect_only = true;
+}
+
+void
+sandbox_memory_files(void)
+{
+	state.memory_files = true;
 }
 
 int
@@ -297,6 +304,8 @@ grants(uint32_t promises)
 {
 	if (state.accept_only && (promises & INET) != 0)
 		promises = (promises & ~(uint32_t)INET) | ACCEPT;
+	if (state.memory_files)
+		promises |= MEMORY;
 	if (!state.pledged || (promises & PROC) != 0)
 		promises |= NARROW;
 	if ((promises & EXEC) != 0) /* the loader of what is started */

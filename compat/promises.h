@@ -33,6 +33,7 @@ enum promise {
 	/* Not words of pledge(2), but granted by it. */
 	ACCEPT = 1 << 24, /* what "inet" is after sandbox_accept_only */
 	NARROW = 1 << 25, /* to promise less later */
+	MEMORY = 1 << 26, /* sandbox_memory_files */
 
 	NEVER = 0, /* in the table: whatever was promised */
 	EVERYTHING = 0x7fffffff /* what may start other programs */

@@ -32,6 +32,12 @@ void sandbox_accept_only(void);
  */
 void sandbox_connect_only(void);
 
+/*
+ * From the next pledge() on compat_memory_file() is allowed. No effect on
+ * OpenBSD.
+ */
+void sandbox_memory_files(void);
+
 /* Nobody else may trace this process or read its memory; no core files. */
 void sandbox_undumpable(void);
 

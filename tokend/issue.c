@@ -167,6 +167,24 @@ issue_temporary(struct issuer *issuer, struct bytes remote, struct bytes local,
 	return 0;
 }
 
+int
+issue_temporary_at_once(struct issuer *issuer, struct bytes remote,
+    struct bytes local, uint64_t now, char out[TOKEN_LENGTH + 1])
+{
+	uint64_t issued = now < issuer->last ? issuer->last : now;
+	uint64_t expires = issued + issuer->lifetimes.temporary;
+	uint16_t key = keyring_active(issuer->ring)->id;
+	uint64_t horizon = issue_horizon(issuer, key);
+
+	/* 1: none is set; 0: for ever. */
+	if (issued <= marks_newest(issuer->marks) ||
+	    issued >= issuer->reserved || horizon == 1 ||
+	    (horizon != 0 &&
+		(issuer->lifetimes.temporary == 0 || expires >= horizon)))
+		return 1;
+	return issue_temporary(issuer, remote, local, now, out);
+}
+
 static void
 permanent_fields(const struct permanent *permanent, struct token *token)
 {

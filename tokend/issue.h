@@ -49,6 +49,13 @@ int issuer_load(struct issuer *issuer);
  */
 int issue_temporary(struct issuer *issuer, struct bytes remote,
     struct bytes local, uint64_t now, char out[TOKEN_LENGTH + 1]);
+
+/*
+ * The same where nothing has to be written for it: then the token may be shown
+ * now. Returns 1 when something has; nothing is made.
+ */
+int issue_temporary_at_once(struct issuer *issuer, struct bytes remote,
+    struct bytes local, uint64_t now, char out[TOKEN_LENGTH + 1]);
 int issue_permanent(struct issuer *issuer, struct bytes remote,
     struct bytes local, uint64_t now, char out[TOKEN_LENGTH + 1]);
 int issue_refreshed(struct issuer *issuer, struct bytes remote,

@@ -8,6 +8,7 @@
 #include "lib/process.h"
 #include "tokend/ask.h"
 #include "tokend/outside.h"
+#include "tokend/submit.h"
 
 #define SAFE 640
 /* COMMIT_GRANT has room for so many tickets. */
@@ -19,6 +20,7 @@ send_verdict(struct session *session, const struct recipient *recipient,
     enum rcpt_verdict verdict)
 {
 	static uint8_t tickets[OUTSIDE_TICKETS * TICKET_LENGTH];
+	static uint8_t tokens[SUBMIT_TOKENS];
 	struct channel *engine = session_engine(session);
 	union message m = {.rcpt_verdict = {
 			       .session = session->id,
@@ -34,6 +36,9 @@ send_verdict(struct session *session, const struct recipient *recipient,
 		m.rcpt_verdict.tickets = bytes_of(tickets,
 		    outside_tickets(
 			session, recipient, m.rcpt_verdict.expires, tickets));
+		if (m.rcpt_verdict.tickets.length > 0)
+			m.rcpt_verdict.tokens = bytes_of(
+			    tokens, submit_tokens(session, recipient, tokens));
 	}
 	if (!recipient_is_accepted(verdict))
 		tokend.counters.recipients_refused++;
@@ -46,6 +51,7 @@ send_verdict(struct session *session, const struct recipient *recipient,
 	}
 	if (engine != NULL)
 		(void)channel_send(engine, MSG_RCPT_VERDICT, &m, -1);
+	explicit_bzero(tokens, m.rcpt_verdict.tokens.length);
 }
 
 static void

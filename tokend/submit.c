@@ -144,6 +144,33 @@ envelope(const struct session *session)
 	    : "";
 }
 
+size_t
+submit_tokens(const struct session *session, const struct recipient *recipient,
+    uint8_t out[SUBMIT_TOKENS])
+{
+	struct bytes rest, item, local = bytes_text(envelope(session));
+	char remote[ADDRESS_SIZE], token[TOKEN_LENGTH + 1];
+	struct list_writer list;
+	uint64_t now = wall_clock();
+
+	if (session->who != WHO_USER || !tokend.settings->tokens ||
+	    tokend.settings->token_header_recipients == 0 || local.length == 0)
+		return 0;
+	list_init(&list, out, SUBMIT_TOKENS);
+	rest = bytes_of(recipient->outside, recipient->outside_length);
+	while (list_next(&rest, &item) == 1) {
+		if (address_canonical_text(
+			(const char *)item.data, item.length, remote) == -1 ||
+		    issue_temporary_at_once(&tokend.issuer, bytes_text(remote),
+			local, now, token) != 0 ||
+		    list_add(&list, bytes_text(token)) == -1)
+			return 0;
+		tokend.counters.tokens_temporary++;
+	}
+	explicit_bzero(token, sizeof(token));
+	return list.length;
+}
+
 static void
 owner_answered(struct ask *ask, const union message *m)
 {

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "compat/landlock.h"
+#include "compat/memory_file.h"
 #include "compat/sandbox.h"
 #include "regress/sandbox/harness.h"
 
@@ -247,6 +248,20 @@ static int
 connect_only_listen(void)
 {
 	return connect_only(1);
+}
+
+/* Written and passed on, but neither read at an offset nor cut. */
+static int
+memory_file(void)
+{
+	int fd;
+
+	sandbox_memory_files();
+	MUST(pledge("stdio recvfd", NULL) == 0);
+	MUST((fd = compat_memory_file()) != -1);
+	MUST(write(fd, "text", 4) == 4);
+	FAILS_WITH(open("read", O_RDONLY), EACCES);
+	return ftruncate(fd, 0);
 }
 
 /* Landlock is what stops a socket that was there before. */
@@ -475,6 +490,7 @@ static const struct {
     {"accept only: connect", KILLED, accept_only_connect, 0},
     {"connect only: bind", KILLED, connect_only_bind, 0},
     {"connect only: listen", KILLED, connect_only_listen, 0},
+    {"memory file: cut", KILLED, memory_file, 0},
     {"connect an old socket", REFUSED, landlocked_connect, 4},
     {"exec: the program is free", RUNS, start_program, 0},
     {"exec: what was unveiled alone", RUNS, start_only_unveiled, 2},

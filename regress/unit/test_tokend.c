@@ -54,6 +54,8 @@ keep(struct bytes *field, void *buffer, size_t size)
 	field->data = buffer;
 }
 
+static uint8_t at_once[8192];
+
 /* The last grant said that COMMIT_END is answered; `last` is overwritten. */
 static int will_answer;
 
@@ -73,7 +75,8 @@ KEEP(session_verdict, )
 KEEP(auth_result, keep(&l->challenge, text, sizeof(text));
      keep(&l->login, list, sizeof(list));
      keep(&l->token_id, octets, sizeof(octets));)
-KEEP(rcpt_verdict, keep(&l->mailboxes, list, sizeof(list));
+KEEP(rcpt_verdict, keep(&l->tokens, at_once, sizeof(at_once));
+     keep(&l->mailboxes, list, sizeof(list));
      keep(&l->outside, list2, sizeof(list2));
      keep(&l->tickets, tickets, sizeof(tickets));)
 KEEP(submit_grant, keep(&l->tokens, list, sizeof(list));)
@@ -398,6 +401,7 @@ commit_settings(void)
 	s->limit_sessions_per_address = 3;
 	s->limit_recipients = 3;
 	s->relay = 1;
+	s->token_header_recipients = 10;
 	s->messages_per_hour = 3;
 	s->recipients_per_hour = 5;
 	s->limit_auth_failures = 2;
@@ -943,6 +947,36 @@ copies_get_tokens(void **state)
 	assert_string_equal(again, other);
 }
 
+/* Where nothing has to be written for it, a token comes with the verdict. */
+static void
+tokens_come_at_once(void **state)
+{
+	union message m = {.submit_begin = {.session = 1, .transaction = 1}};
+	struct bytes rest, item;
+	char one[128];
+
+	(void)state;
+	submitter(1);
+	mail(1, 1, ALICE);
+	/* The first one of all makes tokend write. */
+	recipient(engine, 1, 1, 0, ALICE, FRIEND, "");
+	assert_int_equal(last.rcpt_verdict.tokens.length, 0);
+	ask(engine, MSG_SUBMIT_BEGIN, &m);
+	mail(1, 2, ALICE);
+	recipient(engine, 1, 2, 0, ALICE, FRIEND, "");
+	rest = last.rcpt_verdict.tokens;
+	assert_int_equal(list_next(&rest, &item), 1);
+	assert_int_equal(bytes_copy(one, sizeof(one), item), 0);
+	assert_int_equal(list_next(&rest, &item), 0);
+	/* Nobody answers the postmaster of nobody. */
+	mail(1, 3, "");
+	recipient(engine, 1, 3, 0, "", FRIEND, "");
+	assert_int_equal(last.rcpt_verdict.tokens.length, 0);
+	ehlo = 0;
+	admit(engine, 2, "192.0.2.1");
+	assert_int_equal(stoken(2, ALICE, one), AUTH_OK);
+}
+
 static void
 senders_are_told_once(void **state)
 {
@@ -1390,6 +1424,7 @@ main(void)
 	    TEST(users_and_the_mta_need_no_token),
 	    TEST(mail_goes_elsewhere_with_tickets),
 	    TEST(copies_get_tokens),
+	    TEST(tokens_come_at_once),
 	    TEST(senders_are_told_once),
 	    TEST(users_have_limits),
 	    TEST(revocation_waits_for_a_flight),

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "compat/sandbox.h"
 #include "imsg/channel.h"
 #include "lib/log.h"
 #include "lib/process.h"
@@ -35,6 +36,7 @@ static void
 start(const struct process_start *s)
 {
 	about = *s;
+	sandbox_memory_files();
 	sessions_init();
 	session_io_init();
 }

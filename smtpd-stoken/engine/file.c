@@ -57,7 +57,9 @@ file_write(struct file *file, const void *data, size_t length)
 		file->head_length = length;
 		return SMTP_OK;
 	}
-	verdict = write_all(file->fd, part, 2);
+	verdict = files_use_memory(file, length);
+	if (verdict == SMTP_OK)
+		verdict = write_all(file->fd, part, 2);
 	file->head_length = 0;
 	return verdict;
 }
@@ -71,7 +73,10 @@ file_flush(struct file *file)
 	if (file->head_length > 0)
 		verdict = write_all(file->fd, &part, 1);
 	file->head_length = 0;
-	close(file->fd);
+	if (file->worker == FILE_NO_WORKER)
+		file->reader = file->fd;
+	else
+		close(file->fd);
 	file->fd = -1;
 	return verdict;
 }
@@ -81,6 +86,8 @@ file_read(struct file *file)
 {
 	union message m = {.file_read = {.file = file->id}};
 
+	if (file->worker == FILE_NO_WORKER)
+		return 0;
 	file->awaits |= FILE_AWAITS_READER;
 	return channel_send(file_worker(file), MSG_FILE_READ, &m, -1);
 }

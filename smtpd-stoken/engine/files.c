@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "compat/memory_file.h"
 #include "lib/log.h"
 #include "lib/process.h"
 #include "smtpd-stoken/engine/files.h"
@@ -17,6 +18,9 @@
 #define SPARE_MOST 16
 /* So many transfers stay with one worker, to share its flushes. */
 #define SHARE 16
+/* Octets of all files in memory: when no more are begun; when they fail. */
+#define MEMORY_ENOUGH (64ULL << 20)
+#define MEMORY_MOST (256ULL << 20)
 
 RB_HEAD(files, file);
 TAILQ_HEAD(file_queue, file);
@@ -36,6 +40,7 @@ static struct user_queue waiting = TAILQ_HEAD_INITIALIZER(waiting);
 static struct worker workers[WORKERS];
 static unsigned int share = SHARE;
 static uint64_t last_id;
+static uint64_t memory_used;
 
 static int
 compare(const struct file *a, const struct file *b)
@@ -80,6 +85,8 @@ files_spread(int apart)
 struct channel *
 file_worker(const struct file *file)
 {
+	if (file->worker == FILE_NO_WORKER)
+		return NULL;
 	return workers[file->worker].channel;
 }
 
@@ -125,6 +132,7 @@ drop(struct file *file)
 		close(file->fd);
 	if (file->reader != -1)
 		close(file->reader);
+	memory_used -= file->in_memory;
 	RB_REMOVE(files, &by_id, file);
 	free(file->head);
 	free(file);
@@ -184,6 +192,41 @@ files_take(struct file_user *user)
 	ask(worker);
 	for (worker = workers; worker < workers + WORKERS; worker++)
 		replenish(worker);
+}
+
+int
+files_take_memory(struct file_user *user)
+{
+	struct file *file;
+
+	if (memory_used >= MEMORY_ENOUGH ||
+	    (file = calloc(1, sizeof(*file))) == NULL)
+		return -1;
+	if ((file->fd = compat_memory_file()) == -1) {
+		free(file);
+		return -1;
+	}
+	file->id = ++last_id;
+	file->reader = -1;
+	file->worker = FILE_NO_WORKER;
+	file->user = user;
+	RB_INSERT(files, &by_id, file);
+	user->events->opened(user, file, SMTP_OK);
+	return 0;
+}
+
+enum smtp_verdict
+files_use_memory(struct file *file, size_t length)
+{
+	if (file->worker != FILE_NO_WORKER)
+		return SMTP_OK;
+	if (memory_used + length > MEMORY_MOST) {
+		log_warnx("too much outgoing mail is in memory");
+		return SMTP_NO_SPACE;
+	}
+	file->in_memory += length;
+	memory_used += length;
+	return SMTP_OK;
 }
 
 void
@@ -408,6 +451,7 @@ file_discard(struct file *file)
 void
 file_free(struct file *file)
 {
-	workers[file->worker].busy--;
+	if (file->worker != FILE_NO_WORKER)
+		workers[file->worker].busy--;
 	drop(file);
 }

@@ -42,8 +42,11 @@ struct file_user {
 /*
  * Files for messages, opened by the lmtpd workers ahead of need. A file
  * belongs to the worker that opened it; a transfer gets one of the worker
- * that is least busy.
+ * that is least busy. What only relay will read may be in memory instead:
+ * such a file has no worker.
  */
+#define FILE_NO_WORKER 0xff
+
 struct file {
 	RB_ENTRY(file) by_id;
 	TAILQ_ENTRY(file) of_worker; /* while it is spare */
@@ -55,6 +58,7 @@ struct file {
 	struct file_user *user; /* NULL while it is spare, or given up */
 	char *head; /* the trace fields, until more is to be written */
 	size_t head_length;
+	uint64_t in_memory; /* octets, of a file without a worker */
 };
 
 /*
@@ -76,6 +80,10 @@ int files_are_full(void);
  */
 void files_take(struct file_user *);
 void files_cancel(struct file_user *);
+/* `opened` is called with a file in memory; -1: none is to be had. */
+int files_take_memory(struct file_user *);
+/* So many octets are written to it: is that too much? */
+enum smtp_verdict files_use_memory(struct file *, size_t length);
 
 /* Returns what came of it. */
 enum smtp_verdict file_write(struct file *, const void *data, size_t length);

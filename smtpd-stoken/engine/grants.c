@@ -236,7 +236,7 @@ open_outlets(
     struct session *s, struct grant *grant, const struct msg_rcpt_verdict *r)
 {
 	const struct smtp_mail *said = smtp_mail(s->smtp);
-	struct bytes rest = r->outside;
+	struct bytes rest = r->outside, tokens = r->tokens, token;
 	char mail[256], rcpt[1024];
 	struct relay_opening open = {.sender = smtp_sender(s->smtp),
 	    .expires = r->expires,
@@ -244,6 +244,7 @@ open_outlets(
 	    .message = s->message,
 	    .mail_parameters = mail,
 	    .rcpt_parameters = rcpt};
+	struct outlet *outlet;
 	size_t i;
 	int more;
 
@@ -264,8 +265,11 @@ open_outlets(
 		    r->tickets.data + i * TICKET_LENGTH, TICKET_LENGTH);
 		open.utf8 = said->utf8 || !is_ascii(open.address);
 		open.shared = !is_apart(s);
-		if (relay_open(s->outgoing, &open) == NULL)
+		if ((outlet = relay_open(s->outgoing, &open)) == NULL)
 			return -1;
+		if (list_next(&tokens, &token) == 1)
+			outlet->token =
+			    strndup((const char *)token.data, token.length);
 		grant->outlet_count++;
 	}
 	return more == -1 || i == 0 ? -1 : 0;

@@ -72,6 +72,14 @@ abandon(struct relay_mail *mail)
 }
 
 void
+outlet_forget_token(struct outlet *outlet)
+{
+	if (outlet->token != NULL)
+		freezero(outlet->token, strlen(outlet->token));
+	outlet->token = NULL;
+}
+
+void
 relay_mail_free(struct relay_mail *mail)
 {
 	struct outlet *outlet;
@@ -85,8 +93,7 @@ relay_mail_free(struct relay_mail *mail)
 		outlet = &mail->outlets[i];
 		free(outlet->address);
 		free(outlet->text);
-		if (outlet->token != NULL)
-			freezero(outlet->token, strlen(outlet->token));
+		outlet_forget_token(outlet);
 	}
 	free(mail->outlets);
 	free(mail);

@@ -108,6 +108,9 @@ size_t relay_count(const struct relay_mail *, enum outlet_state);
 /* What is to be said of an outlet that was refused or has failed. */
 void outlet_passed(const struct outlet *, struct smtp_passed *);
 
+/* Wipes it; there is none then. */
+void outlet_forget_token(struct outlet *);
+
 /* Relay is gone. */
 void relay_gone(void);
 int relay_is_full(void);

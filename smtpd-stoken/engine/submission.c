@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "imsg/channel.h"
 #include "smtpd-stoken/engine/notice.h"
@@ -35,6 +36,29 @@ submission_reads(const struct session *s)
 	return s->outgoing != NULL || s->configuration->deliver_lmtp ||
 	    /* One reply for several: a report may have to be written. */
 	    (!smtp_is_lmtp(s->smtp) && smtp_accepted(s->smtp) > 1);
+}
+
+/*
+ * One copy, which goes to a next hop and nowhere else, and is not large: it
+ * needs no disk, and nobody else's time. With one recipient there is one
+ * reply, so no report is written about it.
+ */
+#define SMALL (1 << 20)
+
+int
+submission_fits_memory(const struct session *s)
+{
+	size_t i;
+
+	if (s->outgoing == NULL || smtp_accepted(s->smtp) != 1 ||
+	    relay_count(s->outgoing, OUTLET_OPEN) != 1 ||
+	    smtp_mail(s->smtp)->size > SMALL)
+		return 0;
+	for (i = 0; i < s->grant_count; i++)
+		if (s->grants[i].state == GRANT_ACCEPTED &&
+		    s->grants[i].mailbox_count > 0)
+			return 0;
+	return 1;
 }
 
 /* READING */
@@ -96,22 +120,49 @@ submission_prepared(struct transfer *t, enum smtp_verdict verdict)
 }
 
 /*
- * GRANTING: each copy has a token of its own, or none has one (X-3); what
- * shares a transaction was too much already.
+ * Each copy has a token of its own, or none has one (X-3); what shares a
+ * transaction was too much already.
  */
+static int
+may_have_tokens(const struct relay_mail *mail)
+{
+	size_t i;
+
+	for (i = 0; i < mail->count; i++)
+		if (mail->outlets[i].state == OUTLET_OPEN &&
+		    mail->outlets[i].shared)
+			return 0;
+	return 1;
+}
+
+/* Those that came with the RCPT's verdict, for who writes as himself. */
+static int
+has_tokens(const struct session *s)
+{
+	const char *from = smtp_header_from(s->smtp);
+	const char *supplied[SMTP_SUPPLIED_MAX];
+	const struct outlet *outlet;
+	size_t i;
+
+	if ((from[0] != '\0' && strcasecmp(from, smtp_sender(s->smtp)) != 0) ||
+	    smtp_supplied_tokens(s->smtp, supplied) > 0)
+		return 0;
+	for (i = 0; i < s->outgoing->count; i++) {
+		outlet = &s->outgoing->outlets[i];
+		if (outlet->state == OUTLET_OPEN && outlet->token == NULL)
+			return 0;
+	}
+	return 1;
+}
+
+/* GRANTING */
 static int
 wants_tokens(const struct transfer *t)
 {
 	const struct session *s = t->session;
-	size_t i;
 
-	if (!has_outside(t) || smtp_login(s->smtp) != SMTP_USER)
-		return 0;
-	for (i = 0; i < s->outgoing->count; i++)
-		if (s->outgoing->outlets[i].state == OUTLET_OPEN &&
-		    s->outgoing->outlets[i].shared)
-			return 0;
-	return 1;
+	return has_outside(t) && smtp_login(s->smtp) == SMTP_USER &&
+	    may_have_tokens(s->outgoing) && !has_tokens(s);
 }
 
 static int
@@ -123,6 +174,8 @@ ask_tokens(struct transfer *t)
 	struct list_writer list;
 	size_t i, n = smtp_supplied_tokens(s->smtp, supplied);
 
+	for (i = 0; i < s->outgoing->count; i++)
+		outlet_forget_token(&s->outgoing->outlets[i]);
 	list_init(&list, space, sizeof(space));
 	for (i = 0; i < n; i++)
 		if (list_add(&list, bytes_text(supplied[i])) == -1)
@@ -174,14 +227,15 @@ submission_granted(struct transfer *t, struct bytes tokens)
 
 /* RELAYING */
 static void
-send_head(struct transfer *t, const struct outlet *outlet, int alone)
+send_head(struct transfer *t, const struct outlet *outlet, int alone,
+    const char *token)
 {
 	struct session *s = t->session;
 	char fields[HEAD_MAX];
 	size_t length;
 
-	length = smtp_relay_head(s->smtp, alone ? outlet->address : NULL,
-	    outlet->token, fields, sizeof(fields));
+	length = smtp_relay_head(s->smtp, alone ? outlet->address : NULL, token,
+	    fields, sizeof(fields));
 	(void)relay_head(s->outgoing, outlet, fields, length);
 	explicit_bzero(fields, sizeof(fields));
 }
@@ -193,18 +247,19 @@ send_heads(struct transfer *t)
 	struct relay_mail *mail = t->session->outgoing;
 	const struct outlet *outlet, *shared = NULL;
 	size_t i, sharing = 0;
+	int tokens = may_have_tokens(mail);
 
 	for (i = 0; i < mail->count; i++) {
 		outlet = &mail->outlets[i];
 		if (outlet->state != OUTLET_OPEN)
 			continue;
 		if (!outlet->shared)
-			send_head(t, outlet, 1);
+			send_head(t, outlet, 1, tokens ? outlet->token : NULL);
 		else if (sharing++ == 0)
 			shared = outlet;
 	}
 	if (shared != NULL)
-		send_head(t, shared, sharing == 1);
+		send_head(t, shared, sharing == 1, NULL);
 }
 
 /* The first outlet of some that has not been sent to; NULL: one has been. */

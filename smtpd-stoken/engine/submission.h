@@ -15,6 +15,9 @@ void submission_next(struct transfer *);
 /* Will it have to be read again: for another server, or for a report? */
 int submission_reads(const struct session *);
 
+/* May its file be in memory? */
+int submission_fits_memory(const struct session *);
+
 /* What is awaited has come. */
 void submission_readable(struct transfer *, enum smtp_verdict);
 void submission_prepared(struct transfer *, enum smtp_verdict);

@@ -79,7 +79,8 @@ transfer_open(struct session *s)
 	else
 		message_id(t->id);
 	s->transfer = t;
-	files_take(&t->user);
+	if (!submission_fits_memory(s) || files_take_memory(&t->user) == -1)
+		files_take(&t->user);
 }
 
 static void
