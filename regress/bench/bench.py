@@ -441,12 +441,14 @@ def start(kinds, *arguments):
 
 def main():
     only = os.environ.get(
-        "BENCH_ONLY", "W1 W2 W3 W4 W5 W6 W7 tokend").split()
+        "BENCH_ONLY", "W1 W2 W3 W4 W5 W6 W7 logins tokend").split()
     machine()
     kinds = [Ours, Floor]
     if LMTP.exists():
         kinds.insert(1, Dovecot)
     wanted = os.environ.get("BENCH_SERVERS", "ours Dovecot floor").split()
+    if not set(only) & (set(WORK) | {"W6"}):
+        wanted = []  # the others start their own
     servers = start(kind for kind in kinds if kind.name in wanted)
     try:
         for name in WORK:
@@ -470,6 +472,8 @@ def main():
         print("W7 ", end="", flush=True)
         subprocess.run([sys.executable, str(HERE / "submission.py")],
                        check=False)
+    if "logins" in only:
+        subprocess.run([sys.executable, str(HERE / "logins.py")], check=False)
     if "tokend" in only:
         print("tokend alone (targets: 20000 durable tokens/s with 32 "
               "waiting, 1 s)", flush=True)
