@@ -14,6 +14,7 @@ BEFORE = """\
 primary_hostname = mta.a.example
 log_file_path = /var/log/exim4/%slog
 tls_advertise_hosts =
+keep_environment =
 acl_smtp_rcpt = accept
 disable_ipv6
 queue_domains = ! a.example

@@ -54,6 +54,10 @@ def snippet(name, changes=None):
     return text
 
 
+class Failed(AssertionError):
+    """A command inside did not exit with 0."""
+
+
 class Jail:
     """One name space. `accounts` are {user and group: number}; `also` are
     other packages that are in it."""
@@ -132,7 +136,7 @@ class Jail:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60,
             **options)
         if check and done.returncode != 0:
-            raise AssertionError("%s: exit %d: %s %s\n%s" % (
+            raise Failed("%s: exit %d: %s %s\n%s" % (
                 command, done.returncode, done.stdout, done.stderr,
                 self.logs()))
         return done.stdout

@@ -38,7 +38,8 @@ def directories(where):
         file = where.etc / name
         if not file.exists():
             file = pathlib.Path("/etc", name)
-        where.write("var/spool/postfix/etc/" + name, file.read_text())
+        if file.exists():
+            where.write("var/spool/postfix/etc/" + name, file.read_text())
 
 
 class Postfix(mta.Mta):

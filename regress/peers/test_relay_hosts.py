@@ -178,7 +178,7 @@ def test_the_refusal_of_the_message_is_passed_through(relayed):
         assert "Not with this subject" in reply.text
     assert not any(b"ham and spam" in f.read_bytes() for f in ours.mail(BOB))
     assert all(x.head["Subject"] != "ham and spam"
-               for x in map(mta.look, mta.ids()) if x)
+               for x in map(mta.look, mta.ids()))
 
 
 def test_an_alias_leads_outside(relayed):
@@ -197,3 +197,37 @@ def test_an_alias_leads_outside(relayed):
     assert copy.sender == "friend@b.example"
     assert copy.recipients == ["someone@elsewhere.example"]
     assert copy.head["Submission-Token"] is None
+
+
+@pytest.mark.parametrize("relayed", ["postfix"], indirect=True)
+def test_the_relay_host_is_restarted(relayed):
+    """Connections that were kept are gone; nobody's mail fails for that."""
+    mta, ours = relayed
+    first, second = sample.word(), sample.word()
+    submit(ours, [ONE], sample.message(first, [ONE]))
+    mta.run("postfix", "abort")
+    with ours.login(ALICE) as c:
+        c.want("MAIL FROM:<%s>" % ALICE, "250 2.1.0")
+        reply = c.rcpt(ONE)
+        assert reply.code // 10 == 45, reply
+        assert c.rcpt(BOB).status == "250 2.1.5"
+    mta.launch()
+    mta.wait_port(mta.ours)
+    octets = sample.message(second, [ONE, TWO])
+    submit(ours, [ONE, TWO], octets)
+    assert all(whole(x, octets) for x in mta.waiting(second, 2))
+    assert len(mta.waiting(first, 1)) == 1
+
+
+@pytest.mark.parametrize("relayed", ["postfix"], indirect=True)
+def test_restarted_while_nobody_looked(relayed):
+    mta, ours = relayed
+    subject = sample.word()
+    submit(ours, [ONE], sample.message(sample.word(), [ONE]))
+    mta.run("postfix", "abort")
+    mta.launch()
+    mta.wait_port(mta.ours)
+    octets = sample.message(subject, [ONE])
+    submit(ours, [ONE], octets)
+    copy, = mta.waiting(subject, 1)
+    assert whole(copy, octets)

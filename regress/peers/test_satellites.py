@@ -71,6 +71,7 @@ primary_hostname = mta.a.example
 log_file_path = /var/log/exim4/%%slog
 log_selector = +smtp_confirmation
 tls_advertise_hosts =
+keep_environment =
 acl_smtp_rcpt = accept
 disable_ipv6
 local_interfaces = 127.0.0.1.%d
