@@ -150,6 +150,7 @@ class Message:
         self.mail = session.mail  # the line behind "MAIL "
         self.recipients = list(session.recipients)  # lines of accepted ones
         self.chunks = session.chunks  # lengths; empty: by DATA
+        self.containers = session.containers  # by BMTD, with their types
         self.raw = session.body  # as it came, dots and all
         self.replies = []  # as they were sent
 
@@ -349,7 +350,7 @@ class Session:
 
     def reset(self):
         self.mail, self.recipients = None, []
-        self.body, self.chunks = b"", []
+        self.body, self.chunks, self.containers = b"", [], []
 
     def run(self):
         try:
@@ -513,6 +514,16 @@ class Session:
             self.step("bdat", "250 2.0.0 chunk")
         else:
             self.finish()
+
+    def on_bmtd(self, rest):
+        """Containers come before the message, and none is the last."""
+        words = rest.split()
+        data = self.exactly(int(words[0]))
+        if not self.recipients or self.chunks or len(words) > 1 or \
+                "METADATA" not in self.sink.keywords:
+            return self.step("bdat", "503 5.5.1 not now")
+        self.containers = self.containers + [data]
+        self.step("bdat", "250 2.1.0 container")
 
     def wait_body(self, size=1):
         """The step `body` comes when the first octets are there."""

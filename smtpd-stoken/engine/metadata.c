@@ -2,6 +2,7 @@
 #include "imsg/channel.h"
 #include "lib/log.h"
 #include "smtpd-stoken/engine/metadata.h"
+#include "smtpd-stoken/engine/submission.h"
 
 static int
 tell_flags(struct transfer *t)
@@ -38,11 +39,30 @@ metadata_tell(struct transfer *t)
 	log_unknown(t);
 	if (tell_flags(t) == -1)
 		return -1;
-	if (layout->late == 0)
+	if (layout->late == 0 && t->described == 0)
 		return 0;
 	m.file_arrange.file = t->file->id;
 	m.file_arrange.offset = layout->top;
 	m.file_arrange.from = layout->end;
 	m.file_arrange.length = layout->late;
 	return channel_send(file_worker(t->file), MSG_FILE_ARRANGE, &m, -1);
+}
+
+enum smtp_verdict
+metadata_append(struct transfer *t)
+{
+	if (!submission_reads(t->session))
+		return SMTP_OK;
+	return smtp_containers_append(t->session->smtp, &t->described);
+}
+
+int
+metadata_relay(struct transfer *t, struct relay_mail *mail, int one_by_one)
+{
+	const struct smtp_layout *layout = smtp_layout(t->session->smtp);
+
+	if (relay_metadata(mail, t->size, t->described) == -1)
+		return -1;
+	return relay_data(mail, t->file->reader, layout->top,
+	    layout->end - layout->top, one_by_one, t->id);
 }

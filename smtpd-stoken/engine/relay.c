@@ -240,6 +240,23 @@ lose(struct relay_mail *mail)
 }
 
 int
+relay_metadata(struct relay_mail *mail, uint64_t offset, uint64_t size)
+{
+	union message m = {.relay_metadata = {.session = mail->session->id,
+			       .transaction = mail->transaction,
+			       .next_hop = mail->next_hop,
+			       .offset = offset,
+			       .size = size}};
+	struct channel *c = channel();
+
+	if (c != NULL && channel_send(c, MSG_RELAY_METADATA, &m, -1) == 0)
+		return 0;
+	abandon(mail);
+	lose(mail);
+	return -1;
+}
+
+int
 relay_data(struct relay_mail *mail, int fd, uint64_t offset, uint64_t size,
     int one_by_one, const char *message)
 {

@@ -95,6 +95,12 @@ int relay_head(struct relay_mail *, const struct outlet *, const char *fields,
     size_t length);
 
 /*
+ * Where in the file of relay_data(), which follows, the containers of
+ * METADATA are. Returns as that does.
+ */
+int relay_metadata(struct relay_mail *, uint64_t offset, uint64_t size);
+
+/*
  * The message: `size` octets of fd (which stays the caller's) from `offset`
  * on. Returns 0; -1 when nothing was sent: all open outlets have failed then,
  * and no event tells.

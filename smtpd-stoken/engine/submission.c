@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "imsg/channel.h"
+#include "smtpd-stoken/engine/metadata.h"
 #include "smtpd-stoken/engine/notice.h"
 #include "smtpd-stoken/engine/submission.h"
 #include "smtpd-stoken/engine/tokend.h"
@@ -103,7 +104,8 @@ has_both(const struct transfer *t)
 static int
 prepare(struct transfer *t)
 {
-	if (t->file != NULL && file_prepare(t->file, t->size) == 0)
+	if (t->file != NULL &&
+	    file_prepare(t->file, t->size + t->described) == 0)
 		return 1;
 	fates_refuse(t, SMTP_TEMPORARY, NULL);
 	return 0;
@@ -311,19 +313,28 @@ judge_relayed(struct transfer *t)
 	}
 }
 
+/* The message from `top` on, or what there is of it beside containers. */
+static int
+send_message(
+    struct transfer *t, struct relay_mail *mail, uint64_t top, int one_by_one)
+{
+	if (t->described > 0)
+		return metadata_relay(t, mail, one_by_one);
+	return relay_data(
+	    mail, t->file->reader, top, t->size - top, one_by_one, t->id);
+}
+
 static int
 send_data(struct transfer *t)
 {
 	struct session *s = t->session;
-	uint64_t trace = smtp_trace_length(s->smtp);
 
 	if (t->file == NULL || t->file->reader == -1) {
 		fates_refuse(t, SMTP_TEMPORARY, NULL);
 		return 0;
 	}
 	send_heads(t);
-	if (relay_data(s->outgoing, t->file->reader, trace, t->size - trace, 1,
-		t->id) == 0)
+	if (send_message(t, s->outgoing, smtp_trace_length(s->smtp), 1) == 0)
 		return 1;
 	judge_relayed(t);
 	return 0;
@@ -373,6 +384,16 @@ forward_mailbox(struct transfer *t, struct fate *fate, size_t nth,
 	return relay_open(t->downstream, &open) == NULL ? -1 : 0;
 }
 
+/* Beside containers the fields at the top go by themselves, as one. */
+static void
+send_trace(struct transfer *t)
+{
+	char fields[HEAD_MAX];
+	size_t n = smtp_trace_fields(t->session->smtp, fields, sizeof(fields));
+
+	(void)relay_head(t->downstream, &t->downstream->outlets[0], fields, n);
+}
+
 int
 submission_forward(struct transfer *t, uint64_t expires)
 {
@@ -389,8 +410,9 @@ submission_forward(struct transfer *t, uint64_t expires)
 		return -1;
 	}
 	t->stage = TRANSFER_FORWARDING;
-	if (relay_data(t->downstream, t->file->reader, top, t->size - top, 0,
-		t->id) == -1)
+	if (t->described > 0)
+		send_trace(t);
+	if (send_message(t, t->downstream, top, 0) == -1)
 		submission_next(t);
 	return 0;
 }

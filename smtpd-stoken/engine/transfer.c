@@ -272,6 +272,7 @@ transfer_finish(struct session *s, uint64_t size)
 	}
 	t->size = size;
 	if (fates_make(t) == -1 || t->file == NULL ||
+	    (verdict = metadata_append(t)) != SMTP_OK ||
 	    (verdict = file_flush(t->file)) != SMTP_OK)
 		fates_refuse(t, verdict, NULL);
 	submission_next(t);

@@ -44,6 +44,7 @@ struct transfer {
 	uint8_t unreadable; /* why there is no descriptor to read by */
 	uint32_t transaction;
 	uint64_t size;
+	uint64_t described; /* octets of containers behind the message */
 	struct fate *fates; /* of the recipients */
 	size_t count;
 	size_t counted; /* that tokend's COMMIT_GRANT speaks of */

@@ -352,11 +352,18 @@ connection_data(struct connection *c, int hold)
 	struct copy *copy = c->copy;
 	struct client_message message = {.head = copy->head,
 	    .head_length = copy->head_length,
-	    .size = copy->mail->size,
+	    .size = mail_size(copy->mail),
 	    .exact = copy->mail->exact,
 	    .hold = hold,
 	    .read = mail_read,
 	    .reader = copy->mail};
+
+	/*
+	 * Who logs in submits, and is not believed about its trace (section
+	 * 11): it stays in the header, where nothing came in containers.
+	 */
+	if (copy->mail->metadata != NULL || c->settings.user == NULL)
+		message.metadata = &copy->mail->containers;
 
 	enter(c);
 	copy->state = hold ? COPY_SENDS : COPY_RELEASED;

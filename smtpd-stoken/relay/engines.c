@@ -59,6 +59,7 @@ engine_remove(struct mail *mail)
 		(void)close(mail->fd);
 	free(mail->sender);
 	free(mail->parameters);
+	free(mail->metadata);
 	free(mail);
 }
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lib/log.h"
 #include "lib/ticket.h"
@@ -426,28 +424,4 @@ mail_abandon(struct mail *mail)
 	}
 	mail->busy--;
 	mail_check(mail);
-}
-
-int
-mail_read(void *context, uint64_t offset, void *buffer, size_t size)
-{
-	const struct mail *mail = context;
-	uint8_t *to = buffer;
-	ssize_t n;
-
-	while (size > 0) {
-		n = pread(mail->fd, to, size, (off_t)(mail->offset + offset));
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0) {
-			log_warnx("message %s: cannot read its file: %s",
-			    mail->message,
-			    n == 0 ? "it is too short" : strerror(errno));
-			return -1;
-		}
-		to += n;
-		offset += (uint64_t)n;
-		size -= (size_t)n;
-	}
-	return 0;
 }

@@ -21,6 +21,18 @@
 struct connection;
 struct hop;
 
+#define CONTAINERS_MOST 64
+
+/* Where in the file the containers of METADATA are. */
+struct mail_metadata {
+	uint64_t offset, size; /* of all of them, with their lengths */
+	/* The header fields of type 0 among them, in order. */
+	struct {
+		uint64_t offset, size;
+	} fields[CONTAINERS_MOST];
+	size_t count;
+};
+
 /* Of each engine. More is refused with 451 4.3.2. */
 #define MAILS_MOST 16384
 #define RECIPIENTS_MOST 65536
@@ -101,7 +113,9 @@ struct mail {
 	uint8_t sent; /* a copy was accepted */
 	uint8_t stopped; /* none will go out any more */
 	uint8_t holds; /* tickets are looked at once more, before the end */
-	uint64_t offset, size;
+	uint64_t offset, size; /* of the message in the file */
+	struct mail_metadata *metadata; /* RELAY_METADATA, or NULL */
+	struct client_metadata containers; /* the same for the client */
 };
 
 /*
@@ -132,7 +146,21 @@ void copy_result(struct copy *, uint32_t number, const struct client_reply *);
 /* No connection could be had, or it was lost: for all that are left. */
 void copy_failed(struct copy *, const struct client_reply *);
 
-/* client_message.read: the reader is the mail. */
+/*
+ * metadata.c: client_message.read, whose reader is the mail, gives mail_size()
+ * octets: the header fields of containers, then the message. The others give
+ * the message alone, and the containers.
+ */
 int mail_read(void *mail, uint64_t offset, void *buffer, size_t size);
+uint64_t mail_size(const struct mail *);
+int mail_read_content(void *mail, uint64_t offset, void *buffer, size_t size);
+int
+mail_read_containers(void *mail, uint64_t offset, void *buffer, size_t size);
+
+/*
+ * mail_find_metadata: finds the containers in the mail's file, which is open
+ * by now. Returns 0, or -1 when they are malformed.
+ */
+int mail_find_metadata(struct mail *);
 
 #endif

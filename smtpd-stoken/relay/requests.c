@@ -204,6 +204,53 @@ names_message(struct mail *mail, struct bytes message)
 	return bytes_equal(bytes_text(mail->message), message);
 }
 
+/* It is looked at when the file is here. */
+static void
+on_metadata(struct channel *c, const union message *message, int fd)
+{
+	const struct msg_relay_metadata *m = &message->relay_metadata;
+	struct mail *mail =
+	    find(c, m->session, m->transaction, m->next_hop, "RELAY_METADATA");
+
+	(void)fd;
+	if (mail == NULL)
+		return;
+	if (mail->fd != -1 || mail->metadata != NULL) {
+		process_complain(c, "RELAY_METADATA for the second time");
+		return;
+	}
+	if ((mail->metadata = calloc(1, sizeof(*mail->metadata))) == NULL)
+		fatal("RELAY_METADATA");
+	mail->metadata->offset = m->offset;
+	mail->metadata->size = m->size;
+}
+
+static int
+is_inside(uint64_t offset, uint64_t size, const struct stat *st)
+{
+	return offset <= (uint64_t)st->st_size &&
+	    size <= (uint64_t)st->st_size - offset;
+}
+
+/* What the client is to know of the containers; -1: they cannot be. */
+static int
+take_metadata(struct mail *mail, const struct stat *st)
+{
+	struct client_metadata *containers = &mail->containers;
+
+	if (mail->metadata != NULL) {
+		if (!is_inside(
+			mail->metadata->offset, mail->metadata->size, st) ||
+		    mail_find_metadata(mail) == -1)
+			return -1;
+		containers->containers_size = mail->metadata->size;
+	}
+	containers->content_size = mail->size;
+	containers->read_content = mail_read_content;
+	containers->read_containers = mail_read_containers;
+	return 0;
+}
+
 static void
 on_data(struct channel *c, const union message *message, int fd)
 {
@@ -217,8 +264,7 @@ on_data(struct channel *c, const union message *message, int fd)
 		return;
 	}
 	if (mail->fd != -1 || fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
-	    m->offset > (uint64_t)st.st_size ||
-	    m->size > (uint64_t)st.st_size - m->offset ||
+	    !is_inside(m->offset, m->size, &st) ||
 	    !names_message(mail, m->message)) {
 		(void)close(fd);
 		process_complain(c, "RELAY_DATA that cannot be");
@@ -229,6 +275,10 @@ on_data(struct channel *c, const union message *message, int fd)
 	mail->size = m->size;
 	mail->exact = m->exact != 0;
 	mail->one_by_one = m->one_by_one != 0;
+	if (take_metadata(mail, &st) == -1) {
+		process_complain(c, "RELAY_METADATA that cannot be");
+		return;
+	}
 	mail_send(mail);
 }
 
@@ -247,6 +297,7 @@ on_abandon(struct channel *c, const union message *message, int fd)
 const struct channel_handler engine_handlers[] = {
     {MSG_RELAY_OPEN, on_open},
     {MSG_RELAY_HEAD, on_head},
+    {MSG_RELAY_METADATA, on_metadata},
     {MSG_RELAY_DATA, on_data},
     {MSG_RELAY_ABANDON, on_abandon},
     {0, NULL},

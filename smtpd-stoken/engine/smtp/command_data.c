@@ -88,6 +88,26 @@ smtp_trace_length(const struct smtp_session *session)
 }
 
 size_t
+smtp_trace_fields(const struct smtp_session *session, char *out, size_t size)
+{
+	struct trace trace;
+	const char *path;
+	size_t n;
+
+	if (session->transaction == NULL)
+		return 0;
+	trace = trace_of(session);
+	if (session->transaction->accepted == 1)
+		trace.recipient = smtp_recipient(session, 0, NULL);
+	if ((n = trace_write(&trace, out, size)) == 0 ||
+	    (path = memchr(out, '\n', n)) == NULL)
+		return 0;
+	n -= (size_t)(path + 1 - out);
+	memmove(out, path + 1, n);
+	return n;
+}
+
+size_t
 smtp_relay_head(const struct smtp_session *session, const char *recipient,
     const char *token, char *out, size_t size)
 {

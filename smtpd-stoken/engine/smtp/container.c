@@ -162,6 +162,44 @@ smtp_flags(const struct smtp_session *session)
 	return transaction->containers->flags;
 }
 
+static enum smtp_verdict
+append(struct smtp_session *session, const struct container *container)
+{
+	uint32_t length = container->length + 2;
+	uint8_t head[6] = {(uint8_t)(length >> 24), (uint8_t)(length >> 16),
+	    (uint8_t)(length >> 8), (uint8_t)length,
+	    (uint8_t)(container->type >> 8), (uint8_t)container->type};
+	const struct smtp_actions *actions = session->actions;
+	enum smtp_verdict verdict;
+
+	verdict = actions->write(session->owner, head, sizeof(head));
+	if (verdict != SMTP_OK || container->length == 0)
+		return verdict;
+	return actions->write(
+	    session->owner, container->data, container->length);
+}
+
+enum smtp_verdict
+smtp_containers_append(struct smtp_session *session, uint64_t *size)
+{
+	const struct smtp_containers *containers = session->transaction != NULL
+	    ? session->transaction->containers
+	    : NULL;
+	enum smtp_verdict verdict;
+	size_t i;
+
+	*size = 0;
+	for (i = 0; containers != NULL && i < containers->count; i++) {
+		if (containers->list[i].withheld)
+			continue;
+		verdict = append(session, &containers->list[i]);
+		if (verdict != SMTP_OK)
+			return verdict;
+		*size += 6 + containers->list[i].length;
+	}
+	return SMTP_OK;
+}
+
 int
 smtp_unknown(const struct smtp_session *session, size_t n, unsigned int *type,
     size_t *size)

@@ -20,6 +20,7 @@
 struct container {
 	uint16_t type;
 	uint8_t written; /* above the message */
+	uint8_t withheld; /* it may not be given: nobody gets it */
 	uint32_t length; /* of data, without the type */
 	uint32_t room;
 	uint8_t *data;

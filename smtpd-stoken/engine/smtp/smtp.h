@@ -103,10 +103,13 @@ smtp_recipient(const struct smtp_session *, size_t n, unsigned int *number);
  *
  * smtp_trace_length: octets at its start that are our own trace fields; what
  * is behind them is for other servers too.
+ * smtp_trace_fields: the same without Return-Path, into out; returns the
+ * octets, 0 when they do not fit.
  * smtp_relay_head: the fields in front of a relayed copy, with LF line ends:
  * Received, with `for` when recipient is not NULL, and Submission-Token when
  * token is not NULL (S1-49). Returns the octets, 0 when they do not fit.
  */
+size_t smtp_trace_fields(const struct smtp_session *, char *out, size_t size);
 uint64_t smtp_trace_length(const struct smtp_session *);
 size_t smtp_relay_head(const struct smtp_session *, const char *recipient,
     const char *token, char *out, size_t size);
@@ -123,6 +126,13 @@ struct smtp_layout {
 };
 const struct smtp_layout *smtp_layout(const struct smtp_session *);
 const char *smtp_flags(const struct smtp_session *);
+
+/*
+ * smtp_containers_append: writes the containers as they go on to others, each
+ * with its length in 4 octets in front of it (RELAY_METADATA); *size is how
+ * many octets that were. Whatever write() says.
+ */
+enum smtp_verdict smtp_containers_append(struct smtp_session *, uint64_t *size);
 
 /*
  * smtp_unknown: type and octets of the nth container of a type that has no

@@ -9,24 +9,42 @@
 #define TYPE 2 /* octets */
 #define TRACE_MAX 8192 /* octets of a Received field of ours */
 
-/* The octets of the field that the head begins with, if it is Received. */
+/* The octets of the field that text begins with, if it is a trace field. */
+static size_t
+field_length(const char *text, size_t length)
+{
+	static const char *const names[] = {
+	    "Received:", "Authentication-Results:"};
+	const char *lf;
+	size_t i, n = 0;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (length > strlen(names[i]) &&
+		    strncasecmp(text, names[i], strlen(names[i])) == 0)
+			break;
+	if (i == sizeof(names) / sizeof(names[0]))
+		return 0;
+	do {
+		lf = memchr(text + n, '\n', length - n);
+		if (lf == NULL)
+			return 0;
+		n = (size_t)(lf - text) + 1;
+	} while (n < length && (text[n] == ' ' || text[n] == '\t'));
+	return n;
+}
+
+/* The octets of the trace fields that the head begins with. */
 static size_t
 trace_length(const struct client_message *message)
 {
-	static const char name[] = "Received:";
-	const char *head = message->head, *lf;
-	size_t length = message->head_length, n = 0;
+	size_t n, all = 0;
 
-	if (length < sizeof(name) ||
-	    strncasecmp(head, name, sizeof(name) - 1) != 0)
-		return 0;
 	do {
-		lf = memchr(head + n, '\n', length - n);
-		if (lf == NULL)
-			return 0;
-		n = (size_t)(lf - head) + 1;
-	} while (n < length && (head[n] == ' ' || head[n] == '\t'));
-	return n <= TRACE_MAX ? n : 0;
+		n = field_length(
+		    message->head + all, message->head_length - all);
+		all += n;
+	} while (n > 0);
+	return all <= TRACE_MAX ? all : 0;
 }
 
 void
