@@ -114,11 +114,11 @@ config_check_users(struct parser *parser, const struct place *end)
 		config->users_file = NULL;
 		mechanisms = parse_seen(parser, "auth", "mechanisms");
 		config->mechanisms &= ~others[i].lacks;
-		if (config->mechanisms == 0)
+		if ((config->mechanisms & MECHANISMS_PASSWORD) == 0)
 			parse_error(parser,
 			    mechanisms == NULL ? end : mechanisms,
-			    "no mechanism is left with \"users %s\", expected "
-			    "\"plain\" among them",
+			    "no mechanism for passwords is left with \"users "
+			    "%s\", expected \"plain\" among them",
 			    others[i].word);
 	}
 }

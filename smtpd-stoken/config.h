@@ -53,6 +53,10 @@ struct listener {
 #define MECHANISM_HT2_NONE 0x80
 #define MECHANISM_OAUTHBEARER 0x100
 #define MECHANISM_XOAUTH2 0x200
+/* Those that check a password. */
+#define MECHANISMS_PASSWORD                                            \
+	(MECHANISM_PLAIN | MECHANISM_LOGIN | MECHANISM_SCRAM_SHA_256 | \
+	    MECHANISM_SCRAM_SHA_256_PLUS)
 
 /* Bits of config.remember_types, as config_remember_type_name() calls them. */
 #define REMEMBER_TYPE_RANDOM 0x01

@@ -51,6 +51,12 @@ def crypt_line(password):
     ).stdout.strip()
 
 
+def of_passwords(text):
+    """Of the mechanisms listed behind AUTH those that check a password."""
+    return [x for x in text.split()
+            if x in ("PLAIN", "LOGIN") or x.startswith("SCRAM-")]
+
+
 PASSWORDS = {
     "alice@a.example": "wonderland 1",
     "bob@a.example": "builder,=2",
