@@ -6,8 +6,8 @@ early; the time is until the last of it is there.
 """
 import os
 import pathlib
-import shutil
 import subprocess
+import sys
 import time
 
 import bench
@@ -121,7 +121,28 @@ service stats {{
 }}
 service auth {{
   client_limit = 4000
+  inet_listener {{
+    port = {auth}
+  }}
 }}
+"""
+# Submission over TLS by Postfix's own means; Dovecot says who logs in.
+MAIN = """
+relayhost = [127.0.0.1]:%(sink)d
+defer_transports =
+header_checks =
+default_process_limit = 200
+smtpd_client_connection_count_limit = 0
+smtp_tls_security_level = none
+smtpd_tls_cert_file = %(dir)s/mx.a.example.crt
+smtpd_tls_key_file = %(dir)s/mx.a.example.key
+"""
+MASTER = """
+127.0.0.1:%(port)d inet n - n - - smtpd
+  -o smtpd_tls_wrappermode=yes -o smtpd_sasl_auth_enable=yes
+  -o smtpd_sasl_type=dovecot -o smtpd_sasl_path=inet:127.0.0.1:%(auth)d
+  -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject
+  -o smtpd_relay_restrictions=permit_sasl_authenticated,reject
 """
 
 
@@ -129,16 +150,46 @@ class Dovecot(bench.Dovecot):
     name = "Dovecot"
 
     def __init__(self, sink):
-        self.relay = sink.port
+        self.relay, self.auth = sink.port, server.free_port()
         super().__init__()
 
     def configuration(self, values):
         self.accounts.write_text(accounts())
         (self.dir / "users").write_text("\n".join(user_lines()) + "\n")
-        return DOVECOT.format(relay=self.relay, **values)
+        return DOVECOT.format(relay=self.relay, auth=self.auth, **values)
 
     def login(self, _):
         return ["-S", "-a", "plain", "-f", str(self.accounts)]
+
+
+class Postfix(bench.Yardstick):
+    """Unpacked beside the machine's packages, in name spaces: needs root."""
+    name = "Postfix"
+
+    def __init__(self, sink):
+        sys.path.insert(0, str(bench.HERE.parent / "peers"))
+        import jail
+        import postfix
+        if jail.trouble("postfix"):
+            raise RuntimeError(jail.trouble("postfix"))
+        self.who = Dovecot(sink)
+        self.port = server.free_port()
+        values = {"sink": sink.port, "dir": self.who.dir, "port": self.port,
+                  "auth": self.who.auth}
+        self.mta = postfix.Postfix(MAIN % values, MASTER % values)
+        self.mta.start()
+        self.mta.wait(lambda: self.answers(), "an answer")
+        self.pid = self.mta.unshare.pid
+
+    def login(self, _):
+        return ["-S", "-a", "plain", "-f", str(self.who.accounts)]
+
+    def answers(self):
+        return bench.run_load(self, "W3", ["-m", "login", "-t", "0.1"])[0]
+
+    def stop(self):
+        self.mta.stop()
+        self.who.stop()
 
 
 def measure(one, sink):
@@ -182,7 +233,7 @@ def main():
     sink = Sink()
     kinds = [Ours]
     if SUBMISSION.exists():
-        kinds.append(Dovecot)
+        kinds += [Dovecot, Postfix]
     wanted = os.environ.get("BENCH_SERVERS", "ours Dovecot Postfix").split()
     servers = bench.start(
         [kind for kind in kinds if kind.name in wanted], sink)
