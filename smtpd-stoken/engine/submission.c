@@ -206,6 +206,7 @@ take_token(struct session *s, uint32_t number, size_t nth, struct bytes token)
 void
 submission_granted(struct transfer *t, struct bytes tokens)
 {
+	struct session *s = t->session;
 	struct bytes index, token;
 	uint32_t number, last = 0;
 	size_t nth = 0;
@@ -221,10 +222,10 @@ submission_granted(struct transfer *t, struct bytes tokens)
 		if (number != last)
 			nth = 0;
 		last = number;
-		take_token(t->session, number, nth++, token);
+		take_token(s, number, nth++, token);
 	}
-	submission_next(t);
-	session_continue(t->session);
+	submission_next(t); /* which may be its end */
+	session_continue(s);
 }
 
 /* RELAYING */
