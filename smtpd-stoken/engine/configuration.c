@@ -121,9 +121,9 @@ configuration_new(const struct settings *settings)
 	    settings->limit_recipients < RECIPIENTS_MAX)
 		c->smtp.recipients = (unsigned int)settings->limit_recipients;
 	c->smtp.mechanisms = mechanism_bits(&settings->mechanisms);
+	take_remember(&c->smtp, settings);
 	c->mechanisms = c->smtp.mechanisms;
 	c->smtp.mechanisms &= offered;
-	take_remember(&c->smtp, settings);
 	c->smtp.tokens = settings->tokens != 0;
 	c->smtp.normalize = settings->bare_newline_normalize != 0;
 	c->smtp.show_client = settings->received_client_show != 0;
