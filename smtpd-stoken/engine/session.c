@@ -274,7 +274,7 @@ session_destroy(struct session *s)
 	smtp_session_free(s->smtp);
 	grants_drop(s);
 	session_drop_held(s);
-	free(s->output);
+	freezero(s->output, s->output_size);
 	configuration_release(s->configuration);
 	/* A failed write, or its own end, may have marked it once more. */
 	session_unmark(s);

@@ -250,12 +250,16 @@ session_say(struct session *s, const char *text, size_t length)
 		size = s->output_size > 0 ? s->output_size : OUTPUT_FIRST;
 		while (size - s->output_length < length)
 			size *= 2;
-		if ((grown = realloc(s->output, size)) == NULL) {
+		if ((grown = malloc(size)) == NULL) {
 			log_warn("%08x output", (unsigned int)s->id);
 			session_detach(s);
 			session_end(s, "memory");
 			return;
 		}
+		/* A token may be in it. */
+		if (s->output_length > 0)
+			memcpy(grown, s->output, s->output_length);
+		freezero(s->output, s->output_size);
 		s->output = grown;
 		s->output_size = size;
 	}
@@ -309,7 +313,7 @@ write_output(struct session *s)
 		(void)event_add(&s->writable, NULL);
 		return;
 	}
-	free(s->output);
+	freezero(s->output, s->output_size);
 	s->output = NULL;
 	s->output_length = s->output_size = 0;
 }

@@ -262,14 +262,19 @@ int
 pump_from_engine(struct session *s)
 {
 	ssize_t n;
+	int taken;
 
 	if (s->to_client.data != NULL && !pump_flush_client(s))
 		return 0;
 	n = plain_result(recv(s->pair, scratch, sizeof(scratch), 0));
 	if (n == AGAIN)
 		return 0;
-	if (n > 0)
-		return pump_give_client(s, scratch, (size_t)n);
+	if (n > 0) {
+		taken = pump_give_client(s, scratch, (size_t)n);
+		/* A token may have been in it. */
+		explicit_bzero(scratch, (size_t)n);
+		return taken;
+	}
 	if (s->upgrades)
 		return 0;
 	session_become(s, SESSION_CLOSING);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "smtpd-stoken/engine/smtp/reply.h"
 
@@ -61,6 +62,7 @@ say(struct smtp_session *session, const char *start, const char *format,
 	line[n++] = '\r';
 	line[n++] = '\n';
 	session->actions->reply(session->owner, line, (size_t)n);
+	explicit_bzero(line, (size_t)n); /* a token may have been in it */
 }
 
 void
