@@ -210,7 +210,7 @@ delivered(
 	if (held_put(&tokend.issuer, bytes_text(recipient->remote),
 		bytes_text(recipient->local),
 		bytes_of(recipient->mytoken, recipient->mytoken_length),
-		now) == 0)
+		HELD_MYSTOKEN, now) == 0)
 		tokend.counters.tokens_held++;
 }
 

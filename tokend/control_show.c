@@ -183,7 +183,7 @@ each_held(struct bytes key, struct bytes value, void *argument)
 {
 	struct listing *listing = argument;
 	struct bytes remote, local;
-	struct held held;
+	struct held_list held;
 	struct row row;
 
 	remember(listing->client, key);
@@ -192,8 +192,10 @@ each_held(struct bytes key, struct bytes value, void *argument)
 		row_start(&row);
 		row_text(&row.list, "remote", remote);
 		row_text(&row.list, "local", local);
-		row_time(&row.list, "received", held.received);
-		row_number(&row.list, "key", held.key_id);
+		row_time(&row.list, "received", held.tokens[0].received);
+		row_text(&row.list, "learned",
+		    bytes_text(held_source_name(held.tokens[0].source)));
+		row_number(&row.list, "tokens", held.count);
 		row_send(listing->client, &row);
 	}
 	return --listing->rows == 0;

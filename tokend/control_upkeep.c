@@ -133,7 +133,7 @@ is_sound(struct bytes key, struct bytes value)
 	struct renewed renewed;
 	struct mark_times times;
 	struct bytes remote, local;
-	struct held held;
+	struct held_list held;
 	static struct remembered_list list;
 	uint64_t time;
 

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Tokens that other servers issued to our users (MYSTOKEN, S1-74, D-S24):
- * opaque to us, to be sent back some day, sealed meanwhile (seal.h).
+ * Tokens that other servers issued to our users: found in mail
+ * (Submission-Token, S1-50), given with a delivery (MYSTOKEN, S1-74, D-S24)
+ * or returned for one of ours (S1-75). Opaque to us, to be sent back some
+ * day, sealed meanwhile (seal.h). A pair may hold several: alternatives, of
+ * which the newest is tried first.
  */
 #ifndef TOKEND_HELD_H
 #define TOKEND_HELD_H
@@ -9,28 +12,44 @@
 #include "tokend/issue.h"
 #include "tokend/seal.h"
 
-#define HELD_TOKEN_MAX 255 /* octets (D-S02) */
+/*
+ * When a token is dropped, in milliseconds after it came: it does not say
+ * when it ends, but a year is what the draft gives it (S1-27).
+ */
+#define HELD_LIFE (400 * 86400ULL * 1000)
 
 /*
- * Keeps a token that `remote` gave to `local`, instead of the one before.
- * Durable with the store's commit. Returns 0, or -1 when the store fails or
- * the token or the addresses do not fit.
+ * Keeps a token that `remote` gave to `local`, in front of those before; the
+ * oldest one goes when there are HELD_LIST_MAX. Nothing is written when it
+ * is in front already, and not for long. Durable with the store's commit.
+ * Returns 0, or -1 when the store fails or the token (D-S02) or the addresses
+ * do not fit.
  */
 int held_put(struct issuer *issuer, struct bytes remote, struct bytes local,
-    struct bytes token, uint64_t now);
+    struct bytes token, enum held_source source, uint64_t now);
 
 /*
- * The token that `local` holds for `remote`. `out` has room for
- * HELD_TOKEN_MAX octets. Returns 0; 1 when there is none, or it cannot be
+ * The newest token that `local` holds for `remote`. `out` has room for
+ * HELD_TOKEN_MAX octets. Returns 0; 1 when there is none, or none can be
  * opened any more; -1 when the store fails.
  */
 int held_get(struct issuer *issuer, struct bytes remote, struct bytes local,
     uint8_t *out, size_t *length);
 
 /*
+ * Forgets that very token, which its server has refused; others stay.
+ * Durable with the commit. Returns 0, 1 when it is not there, or -1.
+ */
+int held_forget(struct issuer *issuer, struct bytes remote, struct bytes local,
+    struct bytes token);
+
+/*
  * Seals everything that is sealed under the key anew, under the active key,
  * before the key goes. Durable with the commit. Returns 0 or -1.
  */
 int held_reseal(struct issuer *issuer, uint16_t key_id);
+
+/* For the operator: "mystoken", "field", "returned". */
+const char *held_source_name(uint8_t source);
 
 #endif

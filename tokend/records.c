@@ -5,6 +5,8 @@
 
 #define VERSION 1
 #define TIME_OCTETS 6
+/* A list of the longest fits into a record (seal.h). */
+#define HELD_SEALED_MAX (HELD_TOKEN_MAX + 28)
 
 /* Writing: the sizes are fixed, so that room needs no check. */
 static void
@@ -228,29 +230,59 @@ mark_decode(struct mark_times *mark, struct bytes value)
 }
 
 int
-held_encode(const struct held *held, struct record_value *value)
+held_encode(const struct held_list *list, struct record_value *value)
 {
+	const struct held *held;
+	size_t i;
+
 	start(value);
-	add_number(value, held->key_id, 2);
-	add_number(value, held->received, TIME_OCTETS);
-	if (held->sealed.length > sizeof(value->data) - value->length)
+	add_number(value, list->count, 1);
+	for (i = 0; i < list->count; i++) {
+		held = &list->tokens[i];
+		if (held->sealed.length > HELD_SEALED_MAX)
+			return -1;
+		add_number(value, held->key_id, 2);
+		add_number(value, held->source, 1);
+		add_number(value, held->received, TIME_OCTETS);
+		add_number(value, held->sealed.length, 2);
+		add(value, held->sealed.data, held->sealed.length);
+	}
+	return 0;
+}
+
+static int
+take_held(struct bytes *rest, struct held *held)
+{
+	uint64_t key_id, source, length;
+
+	if (take_number(rest, &key_id, 2) == -1 ||
+	    take_number(rest, &source, 1) == -1 ||
+	    take_number(rest, &held->received, TIME_OCTETS) == -1 ||
+	    take_number(rest, &length, 2) == -1 || length > rest->length ||
+	    length > HELD_SEALED_MAX)
 		return -1;
-	add(value, held->sealed.data, held->sealed.length);
+	held->key_id = (uint16_t)key_id;
+	held->source = (uint8_t)source;
+	held->sealed = bytes_of(rest->data, (size_t)length);
+	rest->data += length;
+	rest->length -= (size_t)length;
 	return 0;
 }
 
 int
-held_decode(struct held *held, struct bytes value)
+held_decode(struct held_list *list, struct bytes value)
 {
-	uint64_t key_id;
+	uint64_t count;
 
+	list->count = 0;
 	if (take_version(&value) == -1 ||
-	    take_number(&value, &key_id, 2) == -1 ||
-	    take_number(&value, &held->received, TIME_OCTETS) == -1)
+	    take_number(&value, &count, 1) == -1 || count == 0 ||
+	    count > HELD_LIST_MAX)
 		return -1;
-	held->key_id = (uint16_t)key_id;
-	held->sealed = value;
-	return 0;
+	for (; list->count < count; list->count++)
+		if (take_held(&value, &list->tokens[list->count]) == -1)
+			return -1;
+	return value.length == 0 ? 0 : -1;
 }
 
 void

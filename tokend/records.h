@@ -6,7 +6,7 @@
  *
  *	p LOCAL 00 REMOTE	the permanent token of a pair, to compute again
  *	m SCOPE ADDRESSES	tokens issued until then are revoked
- *	h LOCAL 00 REMOTE	a token that another server issued to LOCAL
+ *	h LOCAL 00 REMOTE	tokens that another server issued to LOCAL
  *	o NONCE			a permanent token that was renewed
  *	r LOGIN			a user's tokens of REMEMBERME, to compute again
  *	i ID			whose one of those is
@@ -94,14 +94,28 @@ int record_key_mark(struct record_key *key, enum mark_scope scope,
 void mark_encode(const struct mark_times *mark, struct record_value *value);
 int mark_decode(struct mark_times *mark, struct bytes value);
 
-/* A held token; `sealed` points into what was decoded. */
+/* Held tokens of a pair, the newest first; `sealed` points into the record. */
+#define HELD_LIST_MAX 8
+#define HELD_TOKEN_MAX 255 /* octets (D-S02) */
+
+enum held_source {
+	HELD_MYSTOKEN = 1, /* given with a delivery to us (S1-74) */
+	HELD_FIELD, /* a Submission-Token field (S1-50) */
+	HELD_RETURNED /* by its server, for a delivery of ours (S1-75) */
+};
+
 struct held {
 	uint16_t key_id;
+	uint8_t source; /* enum held_source */
 	uint64_t received;
 	struct bytes sealed;
 };
-int held_encode(const struct held *held, struct record_value *value);
-int held_decode(struct held *held, struct bytes value);
+struct held_list {
+	size_t count;
+	struct held tokens[HELD_LIST_MAX];
+};
+int held_encode(const struct held_list *list, struct record_value *value);
+int held_decode(struct held_list *list, struct bytes value);
 
 /* Tokens of REMEMBERME: all of a user's in one record. remember.h */
 #define REMEMBER_ID 9 /* octets */

@@ -17,7 +17,8 @@
 
 static struct event timer;
 /* Where pruning goes on. */
-static struct record_key permanent_cursor, renewed_cursor, remember_cursor;
+static struct record_key permanent_cursor, renewed_cursor, remember_cursor,
+    held_cursor;
 
 int
 key_retire(uint16_t id, struct problem *problem)
@@ -69,7 +70,7 @@ retire_keys(uint64_t now)
 	}
 }
 
-/* What expired tokens were computed from, and what they were renewed for. */
+/* What expired tokens were computed from, and what they were renewed for; held ones. */
 struct pruning {
 	uint64_t now;
 	int left;
@@ -82,7 +83,12 @@ expiry_of(struct bytes key, struct bytes value)
 {
 	struct permanent permanent = {.expires = 0};
 	struct renewed renewed = {.expires = 0};
+	struct held_list held;
 
+	if (key.data[0] == RECORD_HELD)
+		return held_decode(&held, value) == 0
+		    ? held.tokens[0].received + HELD_LIFE
+		    : 0;
 	if (key.data[0] == RECORD_PERMANENT)
 		return permanent_decode(&permanent, value) == 0
 		    ? permanent.expires
@@ -198,6 +204,7 @@ upkeep(int fd, short what, void *argument)
 	}
 	more = prune_records(RECORD_PERMANENT, &permanent_cursor, now);
 	more |= prune_records(RECORD_RENEWED, &renewed_cursor, now);
+	more |= prune_records(RECORD_HELD, &held_cursor, now);
 	more |= prune_remembered(now);
 	if (marks_prune(tokend.marks, tokend.store, now, AT_ONCE) == -1)
 		log_warnx("%s", store_problem(tokend.store));

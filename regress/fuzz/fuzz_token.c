@@ -66,15 +66,18 @@ one_value(struct bytes in)
 	struct permanent permanent;
 	struct renewed renewed;
 	struct mark_times mark;
-	struct held held;
+	struct held_list held;
+	size_t i;
 	uint64_t time;
 
 	(void)permanent_decode(&permanent, in);
 	(void)renewed_decode(&renewed, in);
 	(void)mark_decode(&mark, in);
 	(void)time_decode(&time, in);
-	if (held_decode(&held, in) == 0 && held.sealed.length < sizeof(out))
-		(void)seal_open(&key, bytes_text("h"), held.sealed, out);
+	if (held_decode(&held, in) == 0)
+		for (i = 0; i < held.count; i++)
+			(void)seal_open(
+			    &key, bytes_text("h"), held.tokens[i].sealed, out);
 }
 
 /* A key that can be split must come out again. */

@@ -33,9 +33,19 @@ expect_held(struct fixture *f, const char *remote, const char *wanted)
 }
 
 static int
+find_any(struct bytes key, struct bytes value, void *argument)
+{
+	(void)key;
+	(void)value;
+	(void)argument;
+	return 1;
+}
+
+static int
 hold(struct fixture *f, const char *remote, const char *token)
 {
-	return held_put(&f->issuer, text(remote), text(BOB), text(token), NOW);
+	return held_put(
+	    &f->issuer, text(remote), text(BOB), text(token), HELD_FIELD, NOW);
 }
 
 /* S1-74, D-S24: kept for (local, remote), the last one wins. */
@@ -45,11 +55,91 @@ keeps_the_last_one(void **state)
 	struct fixture *f = *state;
 
 	assert_int_equal(hold(f, AL, "first"), 0);
-	assert_int_equal(hold(f, AL, "second=opaque!"), 0);
+	assert_int_equal(hold(f, AL, "second;opaque!"), 0);
 	fixture_commit(f);
 	fixture_reopen(f);
-	expect_held(f, AL, "second=opaque!");
+	expect_held(f, AL, "second;opaque!");
 	expect_held(f, "eve@b.example", NULL);
+}
+
+static int
+forget(struct fixture *f, const char *token)
+{
+	return held_forget(&f->issuer, text(AL), text(BOB), text(token));
+}
+
+/* S1-50: the newest is tried; a refused one goes, and another has its turn. */
+static void
+holds_alternatives(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(hold(f, AL, "one"), 0);
+	assert_int_equal(hold(f, AL, "two"), 0);
+	assert_int_equal(hold(f, AL, "three"), 0);
+	assert_int_equal(hold(f, AL, "one"), 0);
+	expect_held(f, AL, "one");
+	assert_int_equal(forget(f, "on"), 1);
+	assert_int_equal(forget(f, "four"), 1);
+	assert_int_equal(forget(f, "two"), 0);
+	expect_held(f, AL, "one");
+	assert_int_equal(forget(f, "one"), 0);
+	expect_held(f, AL, "three");
+	assert_int_equal(forget(f, "three"), 0);
+	expect_held(f, AL, NULL);
+	assert_int_equal(forget(f, "three"), 1);
+	assert_int_equal(
+	    store_each(f->store, text("h"), text("h"), find_any, NULL), 0);
+}
+
+static void
+the_oldest_makes_room(void **state)
+{
+	struct fixture *f = *state;
+	char token[HELD_TOKEN_MAX + 1];
+	int i;
+
+	memset(token, 'x', sizeof(token));
+	token[HELD_TOKEN_MAX] = '\0';
+	for (i = 0; i <= HELD_LIST_MAX; i++) {
+		token[0] = (char)('a' + i);
+		assert_int_equal(hold(f, AL, token), 0);
+	}
+	for (; i-- > 1;) {
+		token[0] = (char)('a' + i);
+		expect_held(f, AL, token);
+		assert_int_equal(forget(f, token), 0);
+	}
+	expect_held(f, AL, NULL);
+}
+
+/* A correspondent gives the same one with every delivery: no flush for it. */
+static void
+the_same_again_is_not_written(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(hold(f, AL, "one"), 0);
+	fixture_commit(f);
+	assert_int_equal(hold(f, AL, "one"), 0);
+	assert_false(store_dirty(f->store));
+	assert_int_equal(held_put(&f->issuer, text(AL), text(BOB), text("one"),
+			     HELD_FIELD, NOW + 8 * 86400000ULL),
+	    0);
+	assert_true(store_dirty(f->store));
+}
+
+static void
+old_ones_go(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(hold(f, AL, "one"), 0);
+	assert_int_equal(held_put(&f->issuer, text(AL), text(BOB), text("two"),
+			     HELD_RETURNED, NOW + HELD_LIFE),
+	    0);
+	assert_int_equal(forget(f, "one"), 1);
+	expect_held(f, AL, "two");
 }
 
 static void
@@ -65,6 +155,14 @@ takes_what_the_protocol_allows(void **state)
 	longest[HELD_TOKEN_MAX] = 'x';
 	longest[HELD_TOKEN_MAX + 1] = '\0';
 	assert_int_equal(hold(f, AL, longest), -1);
+	assert_int_equal(hold(f, AL, ""), -1);
+	assert_int_equal(hold(f, AL, "a b"), -1);
+	assert_int_equal(hold(f, AL, "a=b"), -1);
+	assert_int_equal(hold(f, AL, "a\tb"), -1);
+	assert_int_equal(hold(f, AL, "a\x7f"), -1);
+	assert_int_equal(hold(f, AL, "\xc3\xa4"), -1);
+	longest[HELD_TOKEN_MAX] = '\0';
+	expect_held(f, AL, longest);
 }
 
 static int
@@ -119,6 +217,7 @@ survives_the_retiring_of_its_key(void **state)
 {
 	struct fixture *f = *state;
 
+	assert_int_equal(hold(f, AL, "older"), 0);
 	assert_int_equal(hold(f, AL, "one"), 0);
 	assert_int_equal(hold(f, "eve@b.example", "two"), 0);
 	keyring_add(&f->ring, 1);
@@ -126,6 +225,8 @@ survives_the_retiring_of_its_key(void **state)
 	assert_int_equal(held_reseal(&f->issuer, 1), 0);
 	keyring_remove(&f->ring, 1);
 	expect_held(f, AL, "one");
+	assert_int_equal(forget(f, "one"), 0);
+	expect_held(f, AL, "older");
 	expect_held(f, "eve@b.example", "two");
 	expect_held(f, "x@y.example", "three");
 }
@@ -149,6 +250,10 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(keeps_the_last_one),
+	    TEST(holds_alternatives),
+	    TEST(the_oldest_makes_room),
+	    TEST(the_same_again_is_not_written),
+	    TEST(old_ones_go),
 	    TEST(takes_what_the_protocol_allows),
 	    TEST(store_does_not_show_it),
 	    TEST(seal_is_bound_to_its_context),

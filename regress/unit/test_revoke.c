@@ -362,7 +362,7 @@ records_refuse_what_they_do_not_know(void **state)
 	struct record_value value;
 	struct record_key key;
 	struct mark_times times;
-	struct held held;
+	struct held_list held;
 	size_t i;
 
 	(void)state;
