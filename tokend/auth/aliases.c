@@ -25,9 +25,7 @@ struct table {
 };
 
 struct aliases {
-	struct source source; /* its path is NULL when there is no file */
-	const struct text_list *domains;
-	struct table *table;
+	struct source_file file;
 };
 
 static void
@@ -38,8 +36,9 @@ alias_clear(struct alias *alias)
 }
 
 static void
-table_free(struct table *table)
+table_free(void *of)
 {
+	struct table *table = of;
 	size_t i;
 
 	if (table == NULL)
@@ -278,10 +277,11 @@ parse_text(struct table *table, const struct text_list *domains, char *text,
 	return bad || check_depth(table, at);
 }
 
-static struct table *
-table_read(struct aliases *aliases, const struct source_report *report)
+static void *
+table_read(struct source *source, const struct text_list *domains,
+    const struct source_report *report)
 {
-	struct source_place at = {report, aliases->source.path, 0};
+	struct source_place at = {report, source->path, 0};
 	struct table *table;
 	char *text;
 	size_t length;
@@ -293,11 +293,11 @@ table_read(struct aliases *aliases, const struct source_report *report)
 	}
 	if (at.path == NULL)
 		return table;
-	if (source_read(&aliases->source, report, &text, &length) == -1) {
+	if (source_read(source, report, &text, &length) == -1) {
 		table_free(table);
 		return NULL;
 	}
-	bad = parse_text(table, aliases->domains, text, length, &at);
+	bad = parse_text(table, domains, text, length, &at);
 	free(text);
 	if (bad) {
 		table_free(table);
@@ -306,36 +306,29 @@ table_read(struct aliases *aliases, const struct source_report *report)
 	return table;
 }
 
+static const struct source_kind kind = {table_read, table_free};
+
 struct aliases *
 aliases_open(const char *path, const struct text_list *domains,
     const struct source_report *report)
 {
 	struct source_place at = {report, path, 0};
-	struct aliases *aliases;
+	struct aliases *aliases = calloc(1, sizeof(*aliases));
 
-	if ((aliases = calloc(1, sizeof(*aliases))) == NULL) {
+	if (aliases == NULL) {
 		source_fault(&at, "out of memory");
 		return NULL;
 	}
-	aliases->source.path = path;
-	aliases->domains = domains;
-	if ((aliases->table = table_read(aliases, report)) == NULL) {
-		free(aliases);
-		return NULL;
-	}
-	return aliases;
+	if (source_open(&aliases->file, &kind, path, domains, report) == 0)
+		return aliases;
+	free(aliases);
+	return NULL;
 }
 
 void
 aliases_refresh(struct aliases *aliases, const struct source_report *report)
 {
-	struct table *table;
-
-	if (aliases->source.path == NULL || !source_changed(&aliases->source) ||
-	    (table = table_read(aliases, report)) == NULL)
-		return;
-	table_free(aliases->table);
-	aliases->table = table;
+	source_refresh(&aliases->file, report);
 }
 
 void
@@ -343,14 +336,14 @@ aliases_close(struct aliases *aliases)
 {
 	if (aliases == NULL)
 		return;
-	table_free(aliases->table);
+	table_free(aliases->file.table);
 	free(aliases);
 }
 
 const struct text_list *
 aliases_targets(const struct aliases *aliases, const char *name)
 {
-	const struct alias *alias = table_find(aliases->table, name);
+	const struct alias *alias = table_find(aliases->file.table, name);
 
 	return alias == NULL ? NULL : &alias->targets;
 }

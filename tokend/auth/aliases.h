@@ -17,10 +17,7 @@
 struct text_list;
 struct aliases;
 
-/*
- * Opens the aliases file; with path NULL there are none. Otherwise, and in
- * aliases_refresh() and aliases_close(), as users.h says of users.
- */
+/* As users.h has it for the users file. */
 struct aliases *aliases_open(const char *path, const struct text_list *domains,
     const struct source_report *report);
 void

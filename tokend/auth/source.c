@@ -161,3 +161,30 @@ source_line(char **rest, size_t *left, size_t *length)
 	*length = n;
 	return line;
 }
+
+int
+source_open(struct source_file *file, const struct source_kind *kind,
+    const char *path, const struct text_list *domains,
+    const struct source_report *report)
+{
+	memset(file, 0, sizeof(*file));
+	file->source.path = path;
+	file->domains = domains;
+	file->kind = kind;
+	file->table = kind->read(&file->source, domains, report);
+	return file->table == NULL ? -1 : 0;
+}
+
+void
+source_refresh(struct source_file *file, const struct source_report *report)
+{
+	void *table;
+
+	if (file->source.path == NULL || !source_changed(&file->source))
+		return;
+	table = file->kind->read(&file->source, file->domains, report);
+	if (table == NULL)
+		return;
+	file->kind->free(file->table);
+	file->table = table;
+}

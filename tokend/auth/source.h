@@ -31,6 +31,42 @@ struct source_report {
 	void *context;
 };
 
+struct text_list;
+
+/* What a file is read into: one table at a time. */
+struct source_kind {
+	/*
+	 * Reads the file, or makes an empty table where `source` has no path.
+	 * NULL when there was a fault; all are reported in one run.
+	 */
+	void *(*read)(struct source *source, const struct text_list *domains,
+	    const struct source_report *report);
+	void (*free)(void *table); /* NULL is allowed */
+};
+
+struct source_file {
+	struct source source;
+	const struct text_list *domains;
+	const struct source_kind *kind;
+	void *table;
+};
+
+/*
+ * Opens a file of a site with these domains; path and domains stay the
+ * caller's, and must live on. With path NULL there is none, and an empty
+ * table. Returns 0, or -1 when there is a fault.
+ */
+int source_open(struct source_file *file, const struct source_kind *kind,
+    const char *path, const struct text_list *domains,
+    const struct source_report *report);
+
+/*
+ * Reads the file again if it is another one than before. One with a fault is
+ * reported once and changes nothing. Call it before each question.
+ */
+void
+source_refresh(struct source_file *file, const struct source_report *report);
+
 /* Where in a file one is. */
 struct source_place {
 	const struct source_report *report;

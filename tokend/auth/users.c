@@ -23,14 +23,13 @@ struct table {
 };
 
 struct users {
-	struct source source;
-	const struct text_list *domains;
-	struct table *table;
+	struct source_file file;
 };
 
 static void
-table_free(struct table *table)
+table_free(void *of)
 {
+	struct table *table = of;
 	size_t i;
 
 	if (table == NULL)
@@ -229,10 +228,11 @@ find_usual(struct table *table)
 }
 
 /* Every fault is reported in one run. */
-static struct table *
-table_read(struct users *users, const struct source_report *report)
+static void *
+table_read(struct source *source, const struct text_list *domains,
+    const struct source_report *report)
 {
-	struct source_place at = {report, users->source.path, 0};
+	struct source_place at = {report, source->path, 0};
 	struct table *table;
 	size_t left, length;
 	char *rest, *line;
@@ -243,8 +243,8 @@ table_read(struct users *users, const struct source_report *report)
 		return NULL;
 	}
 	if (at.path != NULL &&
-	    source_read(&users->source, report, &table->text,
-		&table->text_length) == -1) {
+	    source_read(source, report, &table->text, &table->text_length) ==
+		-1) {
 		free(table);
 		return NULL;
 	}
@@ -256,7 +256,7 @@ table_read(struct users *users, const struct source_report *report)
 			source_fault(&at, "a NUL, expected text");
 			bad = 1;
 		} else if (length > 0 && line[0] != '#' &&
-		    parse_line(table, users->domains, line, &at) == -1)
+		    parse_line(table, domains, line, &at) == -1)
 			bad = 1;
 	}
 	if (bad) {
@@ -267,52 +267,47 @@ table_read(struct users *users, const struct source_report *report)
 	return table;
 }
 
+static const struct source_kind kind = {table_read, table_free};
+
 struct users *
 users_open(const char *path, const struct text_list *domains,
     const struct source_report *report)
 {
 	struct source_place at = {report, path, 0};
-	struct users *users;
+	struct users *users = calloc(1, sizeof(*users));
 
-	if ((users = calloc(1, sizeof(*users))) == NULL) {
+	if (users == NULL) {
 		source_fault(&at, "out of memory");
 		return NULL;
 	}
-	users->source.path = path;
-	users->domains = domains;
-	if ((users->table = table_read(users, report)) == NULL) {
-		free(users);
-		return NULL;
-	}
-	return users;
+	if (source_open(&users->file, &kind, path, domains, report) == 0)
+		return users;
+	free(users);
+	return NULL;
 }
 
 void
 users_refresh(struct users *users, const struct source_report *report)
 {
-	struct table *table;
-
-	if (users->source.path == NULL || !source_changed(&users->source) ||
-	    (table = table_read(users, report)) == NULL)
-		return;
-	table_free(users->table);
-	users->table = table;
+	source_refresh(&users->file, report);
 }
 
 const struct user *
 users_find(const struct users *users, const char *name)
 {
-	size_t index = name_map_find(&users->table->map, name);
+	const struct table *table = users->file.table;
+	size_t index = name_map_find(&table->map, name);
 
-	return index == NAME_ABSENT ? NULL : &users->table->users[index];
+	return index == NAME_ABSENT ? NULL : &table->users[index];
 }
 
 const struct user *
 users_usual(const struct users *users, bool scram)
 {
-	size_t index = users->table->usual[scram];
+	const struct table *table = users->file.table;
+	size_t index = table->usual[scram];
 
-	return index == NAME_ABSENT ? NULL : &users->table->users[index];
+	return index == NAME_ABSENT ? NULL : &table->users[index];
 }
 
 void
@@ -331,7 +326,9 @@ users_digest(const struct user *user, uint8_t out[USER_DIGEST_LENGTH])
 size_t
 users_count(const struct users *users)
 {
-	return users->table->count;
+	const struct table *table = users->file.table;
+
+	return table->count;
 }
 
 void
@@ -339,6 +336,6 @@ users_close(struct users *users)
 {
 	if (users == NULL)
 		return;
-	table_free(users->table);
+	table_free(users->file.table);
 	free(users);
 }

@@ -32,18 +32,9 @@ struct user {
 
 struct users;
 
-/*
- * Opens the users file of a site with these domains (both stay the caller's,
- * and must live on); with path NULL there is nobody. Every fault of the file is reported. Returns NULL when
- * there is one.
- */
+/* As source_open() and source_refresh(). Returns NULL when there is a fault. */
 struct users *users_open(const char *path, const struct text_list *domains,
     const struct source_report *report);
-
-/*
- * Reads the file again if it is another one than before. A file with a fault
- * is reported once and changes nothing. Call it before each question.
- */
 void users_refresh(struct users *users, const struct source_report *report);
 
 /* The user of a canonical address, or NULL. Valid until the next refresh. */
