@@ -41,11 +41,11 @@ connect_now(struct dovecot_link *link)
 	arm(link);
 }
 
-/* How long to wait after so many failures. */
+/* How long to wait after so many failures: at least one. */
 static time_t
 pause_of(unsigned int failures)
 {
-	time_t seconds = (time_t)1 << (failures < 10 ? failures : 10);
+	time_t seconds = (time_t)1 << (failures < 10 ? failures - 1 : 9);
 
 	return seconds < DOVECOT_WAIT_MAX ? seconds : DOVECOT_WAIT_MAX;
 }
@@ -78,6 +78,7 @@ dovecot_lost(struct dovecot_link *link, const char *why)
 	link->complained = true;
 	hang_up(link);
 	link->failures++;
+	link->tried = dovecot_now();
 	link->down();
 	arm(link);
 }

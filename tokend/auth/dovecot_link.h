@@ -52,7 +52,7 @@ struct dovecot_link {
 	bool complained; /* the log knows that it is down */
 	int fd;
 	unsigned int failures; /* in a row */
-	time_t tried; /* seconds of the monotonic clock */
+	time_t tried; /* or lost; seconds of the monotonic clock */
 	bool awaiting; /* an answer, as of the last tick */
 	time_t heard; /* or since when it is awaited, if that is later */
 	struct event readable, writable, timer;
