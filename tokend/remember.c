@@ -266,14 +266,69 @@ remember_make(struct rememberer *r, const struct remember_request *request,
 	return REMEMBER_OK;
 }
 
-int
-remember_prune(struct rememberer *r, struct bytes login, uint64_t now)
+/* Going through the users. */
+struct pruning {
+	const struct rememberer *r;
+	struct record_key *cursor;
+	size_t left;
+	uint64_t now;
+	int found;
+};
+
+/* Stops at a user who has a dead token. */
+static int
+find_dead(struct bytes key, struct bytes value, void *argument)
+{
+	struct pruning *pruning = argument;
+	struct remembered_list list;
+	size_t i;
+
+	memcpy(pruning->cursor->data, key.data, key.length);
+	pruning->cursor->length = key.length;
+	/* Not this one again. */
+	pruning->cursor->data[pruning->cursor->length++] = 0;
+	pruning->found = 0;
+	if (remembered_decode(&list, value) == 0)
+		for (i = 0; i < list.count; i++)
+			if (is_dead(pruning->r, &list.tokens[i], pruning->now))
+				pruning->found = 1;
+	return --pruning->left == 0 || pruning->found;
+}
+
+static int
+prune_user(struct rememberer *r, struct bytes login, uint64_t now)
 {
 	struct remembered_list list;
-	int count;
 
 	if (remember_load(r, login, &list) == -1 ||
-	    (count = drop_dead(r, &list, now)) == -1)
+	    drop_dead(r, &list, now) == -1)
 		return -1;
-	return count > 0 ? remember_save(r, login, &list) : 0;
+	return remember_save(r, login, &list);
+}
+
+int
+remember_prune_some(
+    struct rememberer *r, struct record_key *cursor, size_t limit, uint64_t now)
+{
+	struct pruning pruning = {r, cursor, limit, now, 0};
+	struct record_key prefix;
+	int more;
+
+	record_key_single(&prefix, RECORD_REMEMBER);
+	if (cursor->length == 0)
+		*cursor = prefix;
+	do {
+		pruning.found = 0;
+		more = store_each(r->issuer->store, record_key_bytes(&prefix),
+		    record_key_bytes(cursor), find_dead, &pruning);
+		if (more == -1 ||
+		    (pruning.found &&
+			prune_user(r,
+			    bytes_of(cursor->data + 1, cursor->length - 2),
+			    now) == -1))
+			return -1;
+	} while (pruning.found && pruning.left > 0);
+	if (more == 0)
+		cursor->length = 0;
+	return more;
 }

@@ -192,7 +192,11 @@ enum remember_check remember_state(
 uint64_t
 remember_end(const struct rememberer *r, const struct remembered *token);
 
-/* Drops what is dead of one user's record. Returns -1 when the store fails. */
-int remember_prune(struct rememberer *r, struct bytes login, uint64_t now);
+/*
+ * Drops dead tokens, of up to `limit` users from *cursor on (empty: the
+ * first). Returns 1 when there are more, 0 at the end, -1 when the store fails.
+ */
+int remember_prune_some(struct rememberer *r, struct record_key *cursor,
+    size_t limit, uint64_t now);
 
 #endif

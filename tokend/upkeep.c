@@ -135,56 +135,6 @@ prune_records(char kind, struct record_key *cursor, uint64_t now)
 	return more == 1;
 }
 
-/* Looks at users until one has a dead token; stops at it. */
-static int
-find_dead(struct bytes key, struct bytes value, void *argument)
-{
-	struct pruning *pruning = argument;
-	struct remembered_list list;
-	size_t i;
-
-	memcpy(pruning->cursor->data, key.data, key.length);
-	pruning->cursor->length = key.length;
-	pruning->deleted = 0;
-	if (remembered_decode(&list, value) == 0)
-		for (i = 0; i < list.count; i++)
-			if (remember_state(&tokend.rememberer, &list.tokens[i],
-				pruning->now) != REMEMBER_GOOD)
-				pruning->deleted = 1;
-	return --pruning->left == 0 || pruning->deleted;
-}
-
-/* Tokens of REMEMBERME that have ended. Returns 1 when there is more. */
-static int
-prune_remembered(uint64_t now)
-{
-	struct pruning pruning = {now, AT_ONCE, 0, &remember_cursor};
-	struct record_key prefix;
-	struct bytes login;
-	int more;
-
-	record_key_single(&prefix, RECORD_REMEMBER);
-	if (remember_cursor.length == 0)
-		remember_cursor = prefix;
-	do {
-		pruning.deleted = 0;
-		more = store_each(tokend.store, record_key_bytes(&prefix),
-		    record_key_bytes(&remember_cursor), find_dead, &pruning);
-		if (!pruning.deleted)
-			break;
-		login = record_key_bytes(&remember_cursor);
-		login.data++;
-		login.length--;
-		if (remember_prune(&tokend.rememberer, login, now) == -1)
-			return 0;
-		/* Right behind it: some of it may not be dead for good. */
-		remember_cursor.data[remember_cursor.length++] = 0;
-	} while (pruning.left > 0);
-	if (more != 1)
-		remember_cursor.length = 0;
-	return more == 1;
-}
-
 static void
 upkeep(int fd, short what, void *argument)
 {
@@ -205,7 +155,8 @@ upkeep(int fd, short what, void *argument)
 	more = prune_records(RECORD_PERMANENT, &permanent_cursor, now);
 	more |= prune_records(RECORD_RENEWED, &renewed_cursor, now);
 	more |= prune_records(RECORD_HELD, &held_cursor, now);
-	more |= prune_remembered(now);
+	more |= remember_prune_some(
+		    &tokend.rememberer, &remember_cursor, AT_ONCE, now) == 1;
 	if (marks_prune(tokend.marks, tokend.store, now, AT_ONCE) == -1)
 		log_warnx("%s", store_problem(tokend.store));
 	if (batch_flush(&tokend.batch) == -1)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: ISC
 """REMEMBERME: tokens asked for, and logins by them (PROTOCOL B2 to B4)."""
+import shutil
+import subprocess
 import threading
 
 import pytest
@@ -8,7 +10,7 @@ from client import Scram, b64
 from clause import clauses
 from remember import (FAILED, OK, TEXT, Ht2, claims, ht2, oauthbearer,
                       remember, rememberme, token_id, xoauth2)
-from server import PASSWORDS, Server, scram_line
+from server import PASSWORDS, Server, as_nobody, scram_line
 
 ALICE, BOB = "alice@a.example", "bob@a.example"
 TYPES = ["random", "jwt", "ht2-sha-256-expr", "ht2-sha-256-endp",
@@ -427,6 +429,28 @@ def test_a_crash_forgets_nothing():
                                 (lambda c: rememberme(c, revoked), FAILED)):
             with s.hello("EHLO") as c:
                 assert attempt(c).status == status
+
+
+def test_a_backup_has_them():
+    with Server() as s:
+        token, jwt, revoked = new(s), new(s, "JWT"), new(s)
+        with s.hello("EHLO") as c:
+            assert ht2(c, BOB, token).status == OK
+        s.ctl("revoke", "reauth", token_id(revoked), check=True)
+        assert "records" in s.ctl("check", check=True).stdout
+        copy = str(s.dir / "copy")
+        subprocess.run(as_nobody() + [
+            str(s.programs / "sbin/tokenctl"), "-s", s.control, "backup",
+            str(s.mailroot / "copy")], check=True)
+        shutil.move(str(s.mailroot / "copy"), copy)
+        with Server(replace={"store db": 'store db "%s"' % copy},
+                    users=(s.dir / "users").read_text().splitlines()) as t:
+            for attempt, status in ((lambda c: ht2(c, BOB, token), OK),
+                                    (lambda c: rememberme(c, jwt), OK),
+                                    (lambda c: rememberme(c, token), FAILED),
+                                    (lambda c: rememberme(c, revoked), FAILED)):
+                with t.hello("EHLO") as c:
+                    assert attempt(c).status == status
 
 
 @clauses("R-17", "D-R06")

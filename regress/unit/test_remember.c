@@ -479,19 +479,42 @@ pruning(void **state)
 {
 	struct fixture *f = *state;
 	struct rememberer r = rememberer(f);
+	struct record_key cursor = {.length = 0};
+	char text[REMEMBER_MAX + 1], login[ADDRESS_SIZE];
+	uint8_t old[REMEMBER_ID], young[REMEMBER_ID], next[REMEMBER_ID];
 	struct remembered_list list;
-	char text[REMEMBER_MAX + 1], whose[ADDRESS_SIZE];
-	uint8_t id[REMEMBER_ID];
+	int i;
 
-	(void)make(&r, ALICE, REMEMBER_RANDOM, NULL, NOW, text, id);
-	assert_int_equal(remember_prune(&r, bytes_text(ALICE), NOW + DAY), 0);
-	assert_int_equal(remember_owner(&r, id, whose), 0);
-	assert_int_equal(
-	    remember_prune(&r, bytes_text(ALICE), NOW + 90 * DAY), 0);
-	assert_int_equal(remember_owner(&r, id, whose), 1);
+	for (i = 0; i < 10; i++) {
+		snprintf(login, sizeof(login), "u%d@a.example", i);
+		(void)make(&r, login, REMEMBER_RANDOM, NULL, NOW, text, old);
+		if (i % 2 == 0)
+			(void)make(&r, login, REMEMBER_RANDOM, NULL,
+			    NOW + 80 * DAY, text, young);
+	}
+	assert_int_equal(remember_prune_some(&r, &cursor, 100, NOW), 0);
+	assert_int_equal(remember_owner(&r, old, login), 0);
+	/* Replaced, and still of use to its sessions. */
+	(void)make(&r, ALICE, REMEMBER_RANDOM, NULL, NOW + 90 * DAY, text, old);
+	(void)make(&r, ALICE, REMEMBER_RANDOM, old, NOW + 90 * DAY, text, next);
+	for (i = 0; remember_prune_some(
+			&r, &cursor, 3, NOW + 90 * DAY + HOUR / 2) == 1;
+	     i++)
+		assert_in_range(i, 0, 10);
+	for (i = 0; i < 10; i++) {
+		snprintf(login, sizeof(login), "u%d@a.example", i);
+		assert_int_equal(
+		    remember_load(&r, bytes_text(login), &list), 0);
+		assert_int_equal(list.count, i % 2 == 0 ? 1 : 0);
+	}
 	assert_int_equal(remember_load(&r, bytes_text(ALICE), &list), 0);
-	assert_int_equal(list.count, 0);
-	/* Its key stays until it would have ended at the latest. */
+	assert_int_equal(list.count, 2);
+	assert_int_equal(
+	    remember_prune_some(&r, &cursor, 100, NOW + 90 * DAY + 2 * HOUR),
+	    0);
+	assert_int_equal(remember_owner(&r, old, login), 1);
+	assert_int_equal(remember_owner(&r, next, login), 0);
+	/* The key stays until what it made would have ended at the latest. */
 	assert_true(issue_horizon(&f->issuer, 1) >= NOW + 365 * DAY);
 }
 
