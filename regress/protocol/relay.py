@@ -356,7 +356,10 @@ class Sink:
     def tls(self, connection):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*self.certificate)
-        return context.wrap_socket(connection, server_side=True)
+        wrapped = context.wrap_socket(connection, server_side=True)
+        with self.lock:
+            self.open.append(wrapped)
+        return wrapped
 
     def serve(self, connection):
         try:
