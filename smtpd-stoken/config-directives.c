@@ -74,12 +74,10 @@ later(struct parser *parser, const struct place *place,
     const struct directive *directive)
 {
 	return parse_error(parser, place,
-	    "\"%s%s%s\" is not available yet, expected %s%s%s", directive->name,
+	    "\"%s%s%s\" is not available yet, expected \"%s\"", directive->name,
 	    directive->word == NULL ? "" : " ",
 	    directive->word == NULL ? "" : directive->word,
-	    directive->parse == parse_off ? "\"" : "it to be left out",
-	    directive->parse == parse_off ? directive->expected : "",
-	    directive->parse == parse_off ? "\"" : "");
+	    directive->expected);
 }
 
 int
@@ -90,14 +88,6 @@ parse_off(struct parser *parser, const struct directive *directive)
 	if (directive->expected[0] == '\0' ||
 	    parse_accept(parser, directive->expected))
 		return 0;
-	return later(parser, &place, directive);
-}
-
-int
-parse_later(struct parser *parser, const struct directive *directive)
-{
-	struct place place = parse_place(parser);
-
 	return later(parser, &place, directive);
 }
 

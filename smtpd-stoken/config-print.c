@@ -287,15 +287,6 @@ print_off(
 }
 
 void
-print_nothing(
-    FILE *file, const struct config *config, const struct directive *directive)
-{
-	(void)file;
-	(void)config;
-	(void)directive;
-}
-
-void
 config_print(const struct config *config, FILE *file)
 {
 	size_t i;

@@ -228,6 +228,47 @@ parse_lmtp(struct parser *parser, const struct directive *directive)
 	return 0;
 }
 
+/* ADDRESS or ADDRESS:PORT, kept with its port and IPv6 in brackets. */
+int
+parse_resolver(struct parser *parser, const struct directive *directive)
+{
+	struct place place = parse_place(parser);
+	char text[LEXEME_MAX], copy[LEXEME_MAX], *host = copy;
+	struct in6_addr six;
+	uint16_t port = 53;
+	int known;
+
+	if (parse_text(parser, text, directive->expected) == -1)
+		return -1;
+	strlcpy(copy, text, sizeof(copy));
+	/* Only in brackets can an IPv6 address have a port. */
+	known = inet_pton(AF_INET6, copy, &six) == 1 ||
+	    (cut_port(copy, &host, &port) == 0 && is_address(host));
+	if (!known)
+		return parse_error(parser, &place,
+		    "\"%s\" is no address of a DNS server, expected one as "
+		    "127.0.0.1 or [::1]:5353",
+		    text);
+	if (asprintf(&parser->config->resolver,
+		strchr(host, ':') == NULL ? "%s:%u" : "[%s]:%u", host,
+		(unsigned int)port) == -1) {
+		parser->config->resolver = NULL;
+		return parse_error(parser, &place, "no memory");
+	}
+	return 0;
+}
+
+void
+print_resolver(
+    FILE *file, const struct config *config, const struct directive *directive)
+{
+	if (config->resolver == NULL)
+		return;
+	fputs(directive->name, file);
+	print_quoted(file, config->resolver);
+	fputc('\n', file);
+}
+
 int
 parse_header(struct parser *parser, const struct directive *directive)
 {

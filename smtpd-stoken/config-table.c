@@ -47,11 +47,6 @@
 	{                                                                    \
 		name, word, parse_off, print_off, 0, NULL, expected, 0, 0, 0 \
 	}
-#define LATER(name, word, expected)                                           \
-	{                                                                     \
-		name, word, parse_later, print_nothing, 1, NULL, expected, 0, \
-		    0, 0                                                      \
-	}
 
 const struct directive directives[] = {
     OTHER("hostname", NULL, 0, NULL, "NAME", parse_hostname, print_hostname),
@@ -78,8 +73,9 @@ const struct directive directives[] = {
 	print_lmtp),
     OTHER("relay", "host", 0, NULL, "\"URL\" [auth \"PATH\"] [no-verify]",
 	parse_relay, print_relay),
-    LATER("relay", "mx-fallback", "yes | no"),
-    LATER("resolver", NULL, "\"ADDRESS:PORT\""),
+    CHOICE("relay", "mx-fallback", "no", "no | yes", relay_mx_fallback),
+    OTHER("resolver", NULL, 0, NULL, "\"ADDRESS\" | \"ADDRESS:PORT\"",
+	parse_resolver, print_resolver),
     PATHNAME("ca", NULL, "\"" PATH_CA "\"", ca_file),
     OTHER("token", "no", 0, NULL, "", parse_token_no, print_token_no),
     OTHER("token", "temporary", 0, "lifetime 7d", "lifetime DURATION",
@@ -91,7 +87,7 @@ const struct directive directives[] = {
     {"token", "header", parse_header, print_header, 0, "recipients 10",
 	"no | recipients NUMBER", AT(token_header_recipients), 1, 100},
     OFF("token", "learn", "none"),
-    OFF("token", "mine", "no"),
+    CHOICE("token", "mine", "yes", "no | yes", token_mine),
     OTHER("remember", "no", 0, NULL, "", parse_remember_no, print_remember_no),
     OTHER("remember", "types", 0, "{ random jwt } lifetime 90d maximum 365d",
 	"{ TYPE ... } [lifetime DURATION] [maximum DURATION]",

@@ -92,6 +92,7 @@ config_free(struct config *config)
 	free(config->lmtp_address);
 	free(config->spool);
 	free(config->relay_host);
+	free(config->resolver);
 	free(config->relay_label);
 	free(config->relay_secrets);
 	free(config->ca_file);

@@ -105,6 +105,8 @@ struct config {
 	char *relay_label; /* of the line in relay_secrets, or NULL */
 	char *relay_secrets; /* path, or NULL */
 	uint64_t relay_verify;
+	uint64_t relay_mx_fallback;
+	char *resolver; /* ADDRESS:PORT, or NULL */
 	char *ca_file; /* ca */
 
 	uint64_t token; /* 0: token no */
@@ -113,6 +115,7 @@ struct config {
 	uint64_t token_permanent_refresh;
 	uint64_t token_permanent_grace;
 	uint64_t token_header_recipients; /* 0: token header no */
+	uint64_t token_mine;
 	uint64_t metadata; /* 0: metadata no */
 	uint64_t metadata_strict;
 	uint64_t metadata_flags; /* METADATA_FLAGS_ of imsg/verdicts.h */

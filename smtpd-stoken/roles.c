@@ -34,6 +34,7 @@ const struct edge_row edge_table[] = {
     {ROLE_ENGINE, ROLE_LMTPD, EDGE_ALL, "files, deliveries with tickets"},
     {ROLE_TOKEND, ROLE_AUTH, EDGE_ALL, "passwords, addresses"},
     {ROLE_ENGINE, ROLE_RELAY, EDGE_ALL, "outgoing mail with tickets"},
+    {ROLE_RELAY, ROLE_TOKEND, EDGE_ALL, "tokens of others, with tickets"},
     {ROLE_NONE, ROLE_NONE, EDGE_ALL, NULL},
 };
 

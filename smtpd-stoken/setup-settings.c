@@ -40,6 +40,18 @@ copy_lists(struct settings *s, const struct config *config)
 			fatal("settings");
 }
 
+/* Can others deliver by our tokens? The local socket is for the MTA. */
+static int
+listens(const struct config *config)
+{
+	size_t i;
+
+	for (i = 0; i < config->listener_count; i++)
+		if (config->listeners[i].kind != LISTENER_SOCKET)
+			return 1;
+	return 0;
+}
+
 static void
 copy_relay(struct settings *s, const struct config *config)
 {
@@ -50,6 +62,9 @@ copy_relay(struct settings *s, const struct config *config)
 	s->relay_verify = config->relay_verify;
 	s->relay_label = copy(config->relay_label);
 	s->timeout_relay = config->timeout_relay;
+	s->resolver = copy(config->resolver);
+	s->mx_fallback = config->relay_mx_fallback;
+	s->token_mine = config->token && config->token_mine && listens(config);
 	s->token_header_recipients =
 	    config->token ? config->token_header_recipients : 0;
 	s->deliver_lmtp = config->lmtp_address != NULL;

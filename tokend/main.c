@@ -14,6 +14,7 @@
 #include "tokend/auth.h"
 #include "tokend/commit.h"
 #include "tokend/control.h"
+#include "tokend/elsewhere.h"
 #include "tokend/flight.h"
 #include "tokend/mailboxes.h"
 #include "tokend/manage.h"
@@ -320,6 +321,13 @@ static const struct channel_handler engine_handlers[] = {
     {0, NULL},
 };
 
+static const struct channel_handler relay_handlers[] = {
+    {MSG_HELD_ASK, on_held_ask},
+    {MSG_HELD_NEW, on_held_new},
+    {MSG_HELD_REFUSED, on_held_refused},
+    {0, NULL},
+};
+
 static const struct channel_handler auth_handlers[] = {
     {MSG_PASSWORD_RESULT, on_password_result},
     {MSG_ADDRESS_RESULT, on_address_result},
@@ -332,6 +340,7 @@ static const struct channel_handler auth_handlers[] = {
 static const struct process_peer peers[] = {
     {ROLE_ENGINE, engine_handlers},
     {ROLE_AUTH, auth_handlers},
+    {ROLE_RELAY, relay_handlers},
     {ROLE_NONE, NULL},
 };
 

@@ -34,6 +34,7 @@ static const enum role edges[][2] = {
     {ROLE_ENGINE, ROLE_TOKEND},
     {ROLE_ENGINE, ROLE_LMTPD},
     {ROLE_ENGINE, ROLE_RELAY},
+    {ROLE_RELAY, ROLE_TOKEND},
     {ROLE_TOKEND, ROLE_AUTH},
 };
 
@@ -56,6 +57,11 @@ grants(const struct message_row *row, const union message *m)
 		return m->sender_verdict.verdict == VERDICT_OK;
 	case MSG_TOKEN_GENERATED:
 		return m->token_generated.verdict == TOKEN_VERDICT_OK;
+	case MSG_HELD_TOKEN:
+		return m->held_token.token.length > 0 ||
+		    m->held_token.mine.length > 0;
+	case MSG_HELD_KEPT:
+		return m->held_kept.ok;
 	case MSG_TOKEN_REVOKED:
 		return m->token_revoked.verdict == TOKEN_VERDICT_OK;
 	case MSG_DELIVERED:

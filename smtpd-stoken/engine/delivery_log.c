@@ -8,6 +8,7 @@
 /* Octets of an address, every one of them escaped; and of a reply. */
 #define SAFE_SIZE 1100
 #define REPLY_SIZE 512
+#define ROUTE_SIZE 136
 
 /* The enhanced code of our own doing, and what is said of it. */
 static const char *
@@ -70,6 +71,7 @@ log_said(const struct session *s, const char *id, const char *recipient,
 {
 	struct smtp_passed said;
 	char safe[4 * REPLY_SIZE], reply[5 * REPLY_SIZE], status[64];
+	char route[4 * ROUTE_SIZE];
 	int sent = part->verdict == SMTP_OK;
 
 	outlet_passed(part->said, &said);
@@ -80,7 +82,10 @@ log_said(const struct session *s, const char *id, const char *recipient,
 	log_safe(status, sizeof(status), bytes_text(said.enhanced));
 	if (status[0] == '\0')
 		snprintf(status, sizeof(status), "%d.0.0", said.code / 100);
-	write_line(s, id, recipient, part->route, status,
+	if (part->said->route != NULL)
+		log_safe(route, sizeof(route), bytes_text(part->said->route));
+	write_line(s, id, recipient,
+	    part->said->route != NULL ? route : part->route, status,
 	    sent ? "Sent" : "Refused", reply);
 }
 

@@ -93,6 +93,7 @@ relay_mail_free(struct relay_mail *mail)
 		outlet = &mail->outlets[i];
 		free(outlet->address);
 		free(outlet->text);
+		free(outlet->route);
 		outlet_forget_token(outlet);
 	}
 	free(mail->outlets);
@@ -322,6 +323,15 @@ take_reply(struct outlet *outlet, enum outlet_state state, uint16_t code,
 }
 
 static void
+take_route(struct outlet *outlet, struct bytes route)
+{
+	free(outlet->route);
+	outlet->route = route.length == 0
+	    ? NULL
+	    : strndup((const char *)route.data, route.length);
+}
+
+static void
 check_done(struct relay_mail *mail)
 {
 	struct session *s = mail->session;
@@ -375,6 +385,7 @@ on_result(struct channel *c, const union message *m, int fd)
 	}
 	take_reply(outlet, (enum outlet_state)states[r->outcome], r->code,
 	    r->enhanced, r->text);
+	take_route(outlet, r->route);
 	check_done(mail);
 }
 

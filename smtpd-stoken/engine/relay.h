@@ -36,6 +36,7 @@ struct outlet {
 	uint16_t code; /* what was said of it last; 0: nothing */
 	char enhanced[16];
 	char *text; /* or NULL */
+	char *route; /* "token:HOST[ADDRESS]:PORT"; NULL: by the next hop */
 };
 
 struct relay_events {

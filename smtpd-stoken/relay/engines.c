@@ -135,7 +135,8 @@ engine_tell_result(const struct mail *mail, uint32_t number,
 		.outcome = (uint8_t)verdict->outcome,
 		.code = verdict->code,
 		.enhanced = cut(verdict->enhanced, ENHANCED_MOST),
-		.text = cut(text, TEXT_MOST)}};
+		.text = cut(text, TEXT_MOST),
+		.route = cut(verdict->route, sizeof(verdict->route))}};
 
 	tell(mail, MSG_RELAY_RESULT, &m);
 }

@@ -50,6 +50,7 @@ struct verdict {
 	enum relay_outcome outcome;
 	uint16_t code;
 	char enhanced[16];
+	char route[128]; /* "": by the next hop */
 	char *text;
 };
 

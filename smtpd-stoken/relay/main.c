@@ -18,6 +18,7 @@
 #include "lib/log.h"
 #include "lib/process.h"
 #include "smtpd-stoken/relay/engines.h"
+#include "smtpd-stoken/relay/held.h"
 #include "smtpd-stoken/relay/hop.h"
 #include "smtpd-stoken/relay/requests.h"
 #include "smtpd-stoken/relay/setup.h"
@@ -35,8 +36,13 @@ static int ends;
 static void
 peer_new(struct channel *c)
 {
-	struct engine *engine = engine_new(c);
+	struct engine *engine;
 
+	if (channel_peer(c) == ROLE_TOKEND) {
+		held_peer_new();
+		return;
+	}
+	engine = engine_new(c);
 	if (engine == NULL)
 		fatal("engine");
 	channel_set_context(c, engine);
@@ -47,6 +53,10 @@ peer_new(struct channel *c)
 static void
 peer_gone(struct channel *c)
 {
+	if (channel_peer(c) == ROLE_TOKEND) {
+		held_peer_gone();
+		return;
+	}
 	engine_free(channel_context(c));
 	if (--engines == 0 && ends)
 		process_exit();
@@ -93,6 +103,7 @@ start(const struct process_start *s)
 
 static const struct process_peer peers[] = {
     {ROLE_ENGINE, engine_handlers},
+    {ROLE_TOKEND, held_handlers},
     {ROLE_NONE, NULL},
 };
 
