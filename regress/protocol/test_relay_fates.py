@@ -241,3 +241,51 @@ def test_no_report_of_mail_from_nobody(world):
     _, reply = world.submit(X, Y, sender="")
     assert reply.status == "250 2.0.0"
     assert len(world.taken()) == 1 and world.reports() == []
+
+
+@clauses("F-80", "F-95")
+def test_many_recipients_at_once(world):
+    """Asked about together; the first ten get copies of their own, which the
+    rest shares one for, and so none of them has a header."""
+    names = ["x%d@b.example" % i for i in range(99)]
+    world.clear({"RCPT": refuse(b"<x50@", b"550 5.1.1 no such x50")})
+    with world.server.login() as c:
+        c.send("".join(["MAIL FROM:<%s>\r\n" % ALICE] + [
+            "RCPT TO:<%s>\r\n" % x for x in [*names, BOB]] + ["DATA\r\n"]))
+        replies = [c.reply().status for _ in range(101)]
+        assert replies.pop(51) == "550 5.1.1"
+        assert replies == ["250 2.1.0"] + ["250 2.1.5"] * 99
+        assert c.reply().code == 354
+        c.send(MESSAGE + ".\r\n")
+        assert c.reply().status == "250 2.0.0"
+    sent = world.sent()
+    assert sorted(x for to in sent for x in to) == sorted(
+        x for x in names if x != "x50@b.example")
+    assert sorted(map(len, sent)) == [1] * 10 + [88]
+    for to, text in world.taken():
+        assert b"Submission-Token" not in text
+        assert (b"\tfor <" in text) == (len(to) == 1)
+    assert len(world.box(BOB)) == 1
+
+
+def test_several_messages_of_a_session(world):
+    with world.server.login() as c:
+        for i in range(5):
+            c.mail(ALICE)
+            assert c.rcpt(X).status == "250 2.1.5"
+            if i % 2:
+                assert c.rcpt(BOB).status == "250 2.1.5"
+            assert c.data(MESSAGE)[0].status == "250 2.0.0"
+    assert world.sent() == [[X]] * 5 and len(world.box(BOB)) == 2
+
+
+def test_large_message(world):
+    line = "0123456789" * 7 + "\r\n"
+    body = line * 60000
+    _, reply = world.submit(X, Y, BOB, message=MESSAGE + body)
+    assert reply.status == "250 2.0.0"
+    assert sorted(world.sent()) == [[X], [Y]]
+    for _, text in world.taken():
+        assert text.endswith(b"\r\nText.\r\n" + body.encode())
+    text, = world.box(BOB)
+    assert text.endswith(b"\nText.\n" + body.replace("\r", "").encode())
