@@ -7,7 +7,7 @@
 #define TOKEND_MECHANISM_H
 
 #include "tokend/auth.h"
-#include "tokend/remember.h"
+#include "tokend/remember_check.h"
 
 struct mechanism {
 	const char *name;

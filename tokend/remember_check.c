@@ -7,7 +7,7 @@
 
 #include <openssl/crypto.h>
 
-#include "tokend/remember.h"
+#include "tokend/remember_check.h"
 
 /* Whom to ask about where there is nobody. */
 #define NOBODY "nobody@nobody.invalid"

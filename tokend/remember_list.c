@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "lib/base64.h"
-#include "tokend/remember.h"
+#include "tokend/remember_check.h"
 
 struct remember_work remember_work;
 

@@ -11,6 +11,7 @@
 #include "lib/address.h"
 #include "tokend/client.h"
 #include "tokend/limits.h"
+#include "tokend/remember_check.h"
 #include "tokend/tokend.h"
 
 enum who {

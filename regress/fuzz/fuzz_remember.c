@@ -11,7 +11,7 @@
 
 #include "lib/base64.h"
 #include "tokend/bearer.h"
-#include "tokend/remember.h"
+#include "tokend/remember_check.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 

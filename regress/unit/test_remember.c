@@ -19,7 +19,7 @@
 #include <cmocka.h>
 
 #include "regress/unit/tokend_fixture.h"
-#include "tokend/remember.h"
+#include "tokend/remember_check.h"
 
 #define ALICE "alice@a.example"
 #define BOB "bob@a.example"

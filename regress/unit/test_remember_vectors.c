@@ -21,7 +21,7 @@
 #include <cmocka.h>
 
 #include "lib/base64.h"
-#include "tokend/remember.h"
+#include "tokend/remember_check.h"
 
 #define LINE 2048
 #define FIELD 1024
