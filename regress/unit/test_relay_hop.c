@@ -194,8 +194,10 @@ test_bound(void **state)
 	size_t i;
 
 	(void)state;
-	for (i = 0; i < 80; i++)
+	for (i = 0; i < 80; i++) {
 		hop_submit(copy_of(i, NEXT_HOP_LMTP));
+		copies[i].since *= 2; /* it has patience */
+	}
 	hop = hop_of_copy(&copies[0]);
 	assert_int_equal(hop->total, HOP_CONNECTIONS);
 	while ((c = first_opening(hop)) != NULL)
@@ -241,13 +243,20 @@ test_beyond_the_bound(void **state)
 		hop_ready(c);
 	hop_submit(copy_of(200, NEXT_HOP_LMTP));
 	assert_int_equal(hop->total, HOP_CONNECTIONS);
+	copies[200].since *= 2; /* it has patience */
 	copies[201].mail = &mails[0];
 	hop_submit(&copies[201]);
 	assert_int_equal(hop->total, HOP_CONNECTIONS + 1);
 	hop_ready(first_opening(hop));
 	assert_non_null(copies[201].connection);
 	assert_int_equal(copies[200].state, COPY_WAITS);
-	hop_withdraw(&copies[200]);
+	/* Its patience ends. */
+	copies[200].since = 0;
+	hop_submit(copy_of(202, NEXT_HOP_LMTP));
+	assert_int_equal(hop->total, HOP_CONNECTIONS + 3);
+	hop_ready(first_opening(hop));
+	assert_non_null(copies[200].connection);
+	hop_withdraw(&copies[202]);
 	assert_int_equal(hop->waiting_count, 0);
 	lose_all(hop);
 }

@@ -11,6 +11,8 @@
 
 /* How long a peer that takes no more connections is believed. */
 #define MOST_MILLISECONDS 60000
+/* Connections that are opened at once where there are enough. */
+#define AT_ONCE 8
 #define ADDRESSES_LEAST 5 /* seconds that an answer of the DNS is used */
 
 static struct hop hops[] = {
@@ -239,6 +241,9 @@ wanted(const struct hop *hop)
 	if (hop->most < HOP_CONNECTIONS || hop->total >= HOP_CONNECTIONS_MOST ||
 	    hop->opening > 0)
 		return 0;
+	copy = TAILQ_FIRST(&hop->waiting);
+	if (hop_clock() >= copy->since + HOP_PATIENCE)
+		return count < AT_ONCE ? count : AT_ONCE;
 	TAILQ_FOREACH (copy, &hop->waiting, queued) {
 		if (has_others(copy))
 			return 1;
@@ -256,7 +261,7 @@ grow(struct hop *hop)
 		hop->most = HOP_CONNECTIONS;
 	if ((count = wanted(hop)) == 0 || !has_addresses(hop))
 		return;
-	for (; count > 0; count--) {
+	for (; count > 0 && hop->total < HOP_CONNECTIONS_MOST; count--) {
 		if ((c = connection_new(hop)) == NULL)
 			return; /* the tick tries again */
 		TAILQ_INSERT_TAIL(&hop->others, c, entry);

@@ -19,12 +19,14 @@
 #include "smtpd-stoken/relay/setup.h"
 
 /*
- * Connections at a time. A mail that holds one already may get further ones
- * beyond the first bound: two mails with a half of what they need each would
- * wait for one another.
+ * Connections at a time. Beyond the first bound goes a mail that holds one
+ * already: two mails with a half of what they need each would wait for one
+ * another. So does, a few a second, who has waited for some time: slow
+ * clients may hold all the others.
  */
 #define HOP_CONNECTIONS 50
 #define HOP_CONNECTIONS_MOST 200
+#define HOP_PATIENCE 2000 /* milliseconds */
 #define HOP_IDLE_MOST 20 /* connections that nobody needs now */
 #define HOP_IDLE_SECONDS 30
 #define HOP_TRANSACTIONS_MOST 1000 /* on one connection */

@@ -126,6 +126,13 @@ resolve_init(char *problem, size_t size)
 	has_channel = 1;
 	return 0;
 failed:
+	/* The sandbox may know only the file that was there at the start. */
+	if (has_channel) {
+		log_warnx("/etc/resolv.conf cannot be read again: restart for "
+			  "what is new in it: %s",
+		    ares_strerror(status));
+		return 0;
+	}
 	(void)snprintf(problem, size, "resolver: %s", ares_strerror(status));
 	return -1;
 }

@@ -30,8 +30,9 @@ typedef void
 resolve_function(void *owner, const struct addresses *, const char *why);
 
 /*
- * Reads /etc/resolv.conf; again at a reload, unless a question is under way.
- * Returns 0, or -1 with the problem in words.
+ * Reads /etc/resolv.conf; again at a reload, unless a question is under way,
+ * and as far as the sandbox lets it. Returns 0, or -1 with the problem in
+ * words.
  */
 int resolve_init(char *problem, size_t size);
 
