@@ -303,6 +303,12 @@ client_is_ready(const struct client *client)
 	    client->transaction.phase == PHASE_NONE;
 }
 
+unsigned int
+client_login_refused(const struct client *client)
+{
+	return client->login_refused;
+}
+
 int
 client_is_over(const struct client *client)
 {

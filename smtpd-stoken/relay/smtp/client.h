@@ -51,6 +51,13 @@ struct client_settings {
 	enum client_tls tls;
 	const char *hostname; /* for EHLO */
 	const char *user, *password; /* AUTH; user NULL: none. Only with TLS */
+	/*
+	 * LMTP to a token server: user is a recipient, password the token for
+	 * him, the one mechanism is STOKEN, and a peer that does not list it
+	 * is left with QUIT (S1-64). Recipients' parameters are STOKEN= and
+	 * MYSTOKEN=, and secret.
+	 */
+	int stoken;
 };
 
 /*
@@ -124,8 +131,8 @@ int client_mail(struct client *, const struct client_mail *);
 
 /*
  * client_recipient: adds a recipient; until client_data(). id is the
- * caller's; parameters are NOTIFY= ORCPT= or "". Parameters that the peer
- * does not know are left out. The answer may come from within the call.
+ * caller's; parameters are NOTIFY= ORCPT= or "", or as `stoken` has them.
+ * Parameters that the peer does not know are left out. The answer may come from within the call.
  * Returns 0; -1 as above, and with CLIENT_RECIPIENTS_MAX of them.
  */
 #define CLIENT_RECIPIENTS_MAX 4096
@@ -193,6 +200,8 @@ void client_quit(struct client *);
 const char *client_awaits(const struct client *);
 int client_is_ready(const struct client *); /* no transaction, and usable */
 int client_is_over(const struct client *);
+/* The code that AUTH was refused with, once the client is over; 0: it was not */
+unsigned int client_login_refused(const struct client *);
 /* Whether the peer knows an extension, for instance "CHUNKING". */
 int client_offers(const struct client *, const char *keyword);
 

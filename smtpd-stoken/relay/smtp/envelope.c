@@ -11,15 +11,23 @@
 #define ADDRESS_TEXT_MAX 320 /* octets */
 #define PARAMETERS_MAX 1024
 
+/* The parameters may be tokens. */
+static void
+free_recipient(struct recipient *recipient)
+{
+	free(recipient->address);
+	if (recipient->parameters != NULL)
+		freezero(recipient->parameters, strlen(recipient->parameters));
+	recipient->address = recipient->parameters = NULL;
+}
+
 void
 envelope_free(struct transaction *transaction)
 {
 	size_t i;
 
-	for (i = 0; i < transaction->count; i++) {
-		free(transaction->recipients[i].address);
-		free(transaction->recipients[i].parameters);
-	}
+	for (i = 0; i < transaction->count; i++)
+		free_recipient(&transaction->recipients[i]);
 	free(transaction->recipients);
 	free(transaction->sender);
 	free(transaction->parameters);
@@ -202,15 +210,22 @@ say_mail(struct client *client)
 static void
 say_recipient(struct client *client, struct recipient *recipient)
 {
-	const char *dsn = recipient->parameters;
+	const char *parameters = recipient->parameters;
 
-	if (!offers(client, EXTENSION_DSN) || !fits_parameters(dsn))
-		dsn = "";
-	client_say(client, "RCPT TO:<%s>%s%s", recipient->address,
-	    *dsn == '\0' ? "" : " ", dsn);
-	free(recipient->address);
-	free(recipient->parameters);
-	recipient->address = recipient->parameters = NULL;
+	if (client->settings->stoken && !fits_parameters(parameters))
+		parameters = "";
+	if (client->settings->stoken)
+		client_say_private(client, "RCPT TO:<%s>%s%s",
+		    recipient->address, *parameters == '\0' ? "" : " ",
+		    parameters);
+	else {
+		if (!offers(client, EXTENSION_DSN) ||
+		    !fits_parameters(parameters))
+			parameters = "";
+		client_say(client, "RCPT TO:<%s>%s%s", recipient->address,
+		    *parameters == '\0' ? "" : " ", parameters);
+	}
+	free_recipient(recipient);
 	recipient->state = RECIPIENT_SENT;
 	client->transaction.sent++;
 }
@@ -410,8 +425,7 @@ client_recipient(struct client *client, uint32_t id, const char *address,
 	recipient.address = strdup(address);
 	recipient.parameters = strdup(parameters);
 	if (recipient.address == NULL || recipient.parameters == NULL) {
-		free(recipient.address);
-		free(recipient.parameters);
+		free_recipient(&recipient);
 		return -1;
 	}
 	transaction->recipients[transaction->count++] = recipient;

@@ -1,6 +1,7 @@
 CLIENT_OBJS = \
 	smtpd-stoken/relay/smtp/body.o \
 	smtpd-stoken/relay/smtp/client.o \
+	smtpd-stoken/relay/smtp/delivered.o \
 	smtpd-stoken/relay/smtp/envelope.o \
 	smtpd-stoken/relay/smtp/extension.o \
 	smtpd-stoken/relay/smtp/greeting.o \

@@ -53,8 +53,8 @@ begin_mechanism(struct client *client)
 	const char *name;
 	ssize_t n = 0;
 
-	name = login_begin(&client->login, client->mechanisms, settings->user,
-	    settings->password);
+	name = login_begin(&client->login, client->mechanisms, settings->stoken,
+	    settings->user, settings->password);
 	if (name == NULL) {
 		client_fail(client, "4.7.4", NO_LOGIN,
 		    "no mechanism for AUTH that we know is offered");
@@ -87,6 +87,15 @@ begin_login(struct client *client)
 		return;
 	}
 	client->mechanisms = client->extensions.mechanisms;
+	if (client->settings->stoken &&
+	    (!(client->extensions.offered & EXTENSION_STOKEN) ||
+		!(client->mechanisms & login_bit("STOKEN", 6)))) {
+		client_say(client, "QUIT");
+		client_flush(client);
+		client_fail(
+		    client, "4.7.4", SERVES_US_NOT, "STOKEN is not offered");
+		return;
+	}
 	begin_mechanism(client);
 }
 
@@ -190,6 +199,7 @@ on_login(struct client *client)
 	} else if (code == 504 && client->mechanisms != 0) {
 		begin_mechanism(client); /* F-31: this one cannot be used */
 	} else {
+		client->login_refused = code;
 		/* Some peers repeat what they were sent. */
 		if (login_shows(&client->login, client->parser.text))
 			client->parser.text[0] = '\0';

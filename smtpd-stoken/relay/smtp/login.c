@@ -90,10 +90,32 @@ next_login(struct login *login, const char *challenge, size_t length, char *out,
 	}
 }
 
+/* D-S15: the recipient, NUL, the token for him. */
+static ssize_t
+next_stoken(struct login *login, const char *challenge, size_t length,
+    char *out, size_t size)
+{
+	size_t user = strlen(login->user), token = strlen(login->password);
+
+	(void)challenge, (void)length;
+	if (login->step++ > 0)
+		return give_up(login, "the server goes on asking");
+	if (user + token + 1 > size)
+		return give_up(login, "the secret is too long");
+	login->proved = 1;
+	memcpy(out, login->user, user + 1);
+	memcpy(out + 1 + user, login->password, token);
+	return (ssize_t)(user + token + 1);
+}
+
+/* The one that is no password's: never in place of another, or the reverse. */
+#define STOKEN "STOKEN"
+
 static const struct login_mechanism mechanisms[] = {
     {"SCRAM-SHA-256", 1, next_scram},
     {"PLAIN", 1, next_plain},
     {"LOGIN", 0, next_login},
+    {STOKEN, 1, next_stoken},
 };
 
 #define COUNT (sizeof(mechanisms) / sizeof(mechanisms[0]))
@@ -112,11 +134,13 @@ login_bit(const char *name, size_t length)
 }
 
 const char *
-login_begin(struct login *login, unsigned int offered, const char *user,
-    const char *password)
+login_begin(struct login *login, unsigned int offered, int stoken,
+    const char *user, const char *password)
 {
+	unsigned int tokens = login_bit(STOKEN, strlen(STOKEN));
 	size_t i;
 
+	offered &= stoken ? tokens : ~tokens;
 	login_end(login);
 	login->user = user;
 	login->password = password;

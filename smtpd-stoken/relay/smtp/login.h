@@ -30,11 +30,12 @@ struct login {
 unsigned int login_bit(const char *name, size_t length);
 
 /*
- * login_begin: picks the best mechanism of a set. Returns its name, or NULL
- * when there is none.
+ * login_begin: picks the best mechanism of a set: STOKEN where that is
+ * wanted, for a recipient and his token, else one for a user and a password.
+ * Returns its name, or NULL when there is none.
  */
-const char *login_begin(struct login *, unsigned int offered, const char *user,
-    const char *password);
+const char *login_begin(struct login *, unsigned int offered, int stoken,
+    const char *user, const char *password);
 
 /*
  * login_next: writes what to answer to a decoded challenge (NULL: what to

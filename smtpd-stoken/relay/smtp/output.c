@@ -43,6 +43,28 @@ client_say(struct client *client, const char *format, ...)
 	client->spoke = 1;
 }
 
+void
+client_say_private(struct client *client, const char *format, ...)
+{
+	char line[COMMAND_MAX];
+	va_list ap;
+	int n;
+
+	client_flush(client);
+	va_start(ap, format);
+	n = vsnprintf(line, sizeof(line) - 2, format, ap);
+	va_end(ap);
+	if (n < 0 || (size_t)n >= sizeof(line) - 2)
+		client_fault(client, "a command of ours is too long");
+	else {
+		memcpy(line + n, "\r\n", 2);
+		client->spoke = 1;
+		client->actions->write_secret(
+		    client->owner, line, (size_t)n + 2);
+	}
+	explicit_bzero(line, sizeof(line));
+}
+
 int
 client_say_secret(struct client *client, const char *command,
     const char *secret, size_t length)

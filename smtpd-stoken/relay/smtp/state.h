@@ -96,6 +96,7 @@ struct client {
 	struct reply_parser parser;
 	struct extensions extensions;
 	unsigned int mechanisms; /* of those offered, not tried */
+	unsigned int login_refused; /* the code, or 0 */
 	struct login login;
 	struct transaction transaction;
 	size_t batched;
@@ -117,6 +118,9 @@ void client_fault(struct client *, const char *what);
 void client_say(struct client *, const char *format, ...)
     __attribute__((__format__(printf, 2, 3)));
 void client_flush(struct client *);
+/* The same for what is to be wiped everywhere; in a write of its own. */
+void client_say_private(struct client *, const char *format, ...)
+    __attribute__((__format__(printf, 2, 3)));
 /* Base 64 of a secret behind the command, if any; wiped. */
 int client_say_secret(
     struct client *, const char *command, const char *secret, size_t length);
