@@ -77,6 +77,7 @@ def test_one_of_an_alias_is_refused(world):
     report, = world.reports()
     assert b"Final-Recipient: rfc822;%s\r\n" % Y.encode() in report
     assert b"Status: 5.1.1\r\n" in report
+    assert b"\r\nSubject: relayed\r\n" in report
 
 
 @clauses("S1-15", "S1-73")

@@ -32,13 +32,13 @@
 #define RCPT "RCPT TO:<bob@a.example> STOKEN=good\r\n"
 
 static pid_t engine;
-static struct channel *parent, *frontend, *tokend, *lmtpd;
+static struct channel *parent, *frontend, *tokend, *lmtpd, *relay;
 static int ready, trusted;
 /* What the peers leave undone, and what they saw. */
 static int silent_auth, silent_recipient, silent_commit, silent_deliver;
 static int silent_end, no_files;
 static unsigned int admitted, again, ended, opened, discarded, mailboxes;
-static unsigned int starttls, aborts, complaints;
+static unsigned int starttls, aborts, complaints, flushed;
 static uint64_t last_file, last_session;
 static uint8_t last_results[1000];
 static size_t last_result_count;
@@ -50,12 +50,12 @@ static uint64_t next_session = 1;
 static void
 gone(struct channel *c, enum channel_end end, const char *why)
 {
-	struct channel **all[] = {&parent, &frontend, &tokend, &lmtpd};
+	struct channel **all[] = {&parent, &frontend, &tokend, &lmtpd, &relay};
 	size_t i;
 
 	(void)end;
 	(void)why;
-	for (i = 0; i < 4; i++)
+	for (i = 0; i < 5; i++)
 		if (*all[i] == c)
 			*all[i] = NULL;
 }
@@ -121,6 +121,8 @@ on_auth(struct channel *c, const union message *m, int fd)
 				    .login = bytes_text("bob@a.example")}};
 
 	(void)fd;
+	if (bytes_equal(m->auth_step.mechanism, bytes_text("PLAIN")))
+		answer.auth_result.token_kind = TOKEN_KIND_NONE;
 	if (!silent_auth)
 		channel_send(c, MSG_AUTH_RESULT, &answer, -1);
 }
@@ -153,9 +155,160 @@ on_recipient(struct channel *c, const union message *m, int fd)
 	if (memcmp(r->recipient.data, "nobody", 6) == 0)
 		answer.rcpt_verdict.verdict = VERDICT_UNKNOWN;
 	answer.rcpt_verdict.mailboxes = list_bytes(&list);
+	if (memcmp(r->recipient.data, "out", 3) == 0) {
+		answer.rcpt_verdict.verdict = VERDICT_OUTSIDE;
+		answer.rcpt_verdict.mailboxes = bytes_of(NULL, 0);
+		list.length = 0;
+		list_add(&list, r->recipient);
+		answer.rcpt_verdict.outside = list_bytes(&list);
+		answer.rcpt_verdict.expires = 7;
+		answer.rcpt_verdict.tickets = bytes_text("0123456789abcdef");
+	}
 	if (!silent_recipient)
 		channel_send(c, MSG_RCPT_VERDICT, &answer, -1);
 }
+
+static void
+on_sender(struct channel *c, const union message *m, int fd)
+{
+	union message answer = {
+	    .sender_verdict = {.session = m->sender_check.session,
+		.transaction = m->sender_check.transaction,
+		.verdict = VERDICT_OK}};
+
+	(void)fd;
+	channel_send(c, MSG_SENDER_VERDICT, &answer, -1);
+}
+
+/* A token for each of two copies. */
+static void
+on_submit(struct channel *c, const union message *m, int fd)
+{
+	uint8_t space[512];
+	struct list_writer list;
+	union message answer = {
+	    .submit_grant = {.session = m->submit_begin.session,
+		.transaction = m->submit_begin.transaction}};
+
+	(void)fd;
+	list_init(&list, space, sizeof(space));
+	list_add(&list, bytes_of("\0\0\0\0", 4));
+	list_add(&list, bytes_text("TOKEN0"));
+	list_add(&list, bytes_of("\1\0\0\0", 4));
+	list_add(&list, bytes_text("TOKEN1"));
+	answer.submit_grant.tokens = list_bytes(&list);
+	channel_send(c, MSG_SUBMIT_GRANT, &answer, -1);
+}
+
+static void
+on_notice(struct channel *c, const union message *m, int fd)
+{
+	uint8_t space[64];
+	struct list_writer list;
+	union message answer = {
+	    .notice_grant = {.session = m->notice_begin.session,
+		.transaction = m->notice_begin.transaction,
+		.expires = 9,
+		.tickets = bytes_text("0123456789abcdef")}};
+
+	(void)fd;
+	list_init(&list, space, sizeof(space));
+	list_add(&list, bytes_text("bob@a.example"));
+	answer.notice_grant.mailboxes = list_bytes(&list);
+	channel_send(c, MSG_NOTICE_GRANT, &answer, -1);
+}
+
+/* What relay was told, and what it is to answer. */
+static unsigned int relay_opens, relay_abandons;
+static uint16_t relay_code, relay_results[8];
+static char relay_heads[8192];
+static int silent_relay;
+static struct msg_relay_data relay_message;
+
+static void
+on_relay_open(struct channel *c, const union message *m, int fd)
+{
+	const struct msg_relay_open *r = &m->relay_open;
+	union message answer = {.relay_opened = {.session = r->session,
+				    .transaction = r->transaction,
+				    .next_hop = r->next_hop,
+				    .recipient = r->recipient,
+				    .code = relay_code,
+				    .enhanced = bytes_text("x.y"),
+				    .text = bytes_text("so\rit is")}};
+
+	(void)fd;
+	assert_int_equal(r->next_hop, NEXT_HOP_RELAY);
+	assert_int_equal(r->recipient, relay_opens);
+	assert_int_equal(r->expires, 7);
+	assert_int_equal(r->shared, 0);
+	assert_true(bytes_equal(r->ticket, bytes_text("0123456789abcdef")));
+	assert_true(bytes_equal(r->sender, bytes_text("al@b.example")));
+	assert_int_equal(r->message.length, 16);
+	relay_opens++;
+	if (!silent_relay)
+		channel_send(c, MSG_RELAY_OPENED, &answer, -1);
+}
+
+static void
+on_relay_head(struct channel *c, const union message *m, int fd)
+{
+	(void)c;
+	(void)fd;
+	strncat(relay_heads, (const char *)m->relay_head.fields.data,
+	    m->relay_head.fields.length);
+}
+
+static void
+say_result(const struct msg_relay_data *r, uint32_t recipient, uint16_t code,
+    uint8_t outcome)
+{
+	union message m = {.relay_result = {.session = r->session,
+			       .transaction = r->transaction,
+			       .next_hop = r->next_hop,
+			       .recipient = recipient,
+			       .last = recipient + 1 == relay_opens,
+			       .outcome = outcome,
+			       .code = code,
+			       .enhanced = bytes_text("2.0.0"),
+			       .text = bytes_text("result")}};
+
+	channel_send(relay, MSG_RELAY_RESULT, &m, -1);
+}
+
+static void
+on_relay_data(struct channel *c, const union message *m, int fd)
+{
+	const struct msg_relay_data *r = &m->relay_data;
+	uint32_t i;
+
+	(void)c;
+	relay_message = *r;
+	assert_int_equal(r->one_by_one, 1);
+	message_length = pread(fd, message, sizeof(message) - 1, r->offset);
+	message[message_length] = '\0';
+	assert_int_equal(message_length, r->size);
+	close(fd);
+	for (i = 0; !silent_relay && i < relay_opens; i++)
+		if (relay_results[i] != 0)
+			say_result(r, i, relay_results[i],
+			    relay_results[i] == 250 ? RELAY_SENT
+						    : RELAY_REFUSED);
+}
+
+static void
+on_relay_abandon(struct channel *c, const union message *m, int fd)
+{
+	(void)c;
+	(void)m;
+	(void)fd;
+	relay_abandons++;
+}
+
+static const struct channel_handler of_relay[] = {
+    {MSG_RELAY_OPEN, on_relay_open}, {MSG_RELAY_HEAD, on_relay_head},
+    {MSG_RELAY_DATA, on_relay_data}, {MSG_RELAY_ABANDON, on_relay_abandon},
+    {0, NULL}};
 
 static void
 on_commit(struct channel *c, const union message *m, int fd)
@@ -220,6 +373,32 @@ on_file_open(struct channel *c, const union message *m, int fd)
 }
 
 static void
+on_read(struct channel *c, const union message *m, int fd)
+{
+	union message answer = {
+	    .file_reader = {.file = m->file_read.file, .result = DELIVERY_OK}};
+	char name[40];
+
+	(void)fd;
+	snprintf(
+	    name, sizeof(name), "/proc/self/fd/%d", files[m->file_read.file]);
+	fd = open(name, O_RDONLY);
+	assert_int_not_equal(fd, -1);
+	channel_send(c, MSG_FILE_READER, &answer, fd);
+}
+
+static void
+on_flush(struct channel *c, const union message *m, int fd)
+{
+	union message answer = {.file_flushed = {.file = m->file_flush.file,
+				    .result = DELIVERY_OK}};
+
+	(void)fd;
+	flushed++;
+	channel_send(c, MSG_FILE_FLUSHED, &answer, -1);
+}
+
+static void
 on_discard(struct channel *c, const union message *m, int fd)
 {
 	(void)c;
@@ -279,10 +458,12 @@ static const struct channel_handler of_tokend[] = {
     {MSG_SESSION_ADMIT, on_admit}, {MSG_SESSION_END, on_session_end},
     {MSG_AUTH_STEP, on_auth}, {MSG_AUTH_ABORT, on_abort},
     {MSG_RCPT_CHECK, on_recipient}, {MSG_COMMIT_BEGIN, on_commit},
-    {MSG_COMMIT_END, on_commit_end}, {0, NULL}};
+    {MSG_COMMIT_END, on_commit_end}, {MSG_SENDER_CHECK, on_sender},
+    {MSG_SUBMIT_BEGIN, on_submit}, {MSG_NOTICE_BEGIN, on_notice}, {0, NULL}};
 static const struct channel_handler of_lmtpd[] = {{MSG_FILE_OPEN, on_file_open},
     {MSG_FILE_DISCARD, on_discard}, {MSG_DELIVER_RECIPIENT, on_mailbox},
-    {MSG_DELIVER, on_deliver}, {MSG_DELIVERY_LOOK, on_look}, {0, NULL}};
+    {MSG_DELIVER, on_deliver}, {MSG_DELIVERY_LOOK, on_look},
+    {MSG_FILE_READ, on_read}, {MSG_FILE_FLUSH, on_flush}, {0, NULL}};
 
 static struct channel *
 open_channel(enum role role, const struct channel_handler *handlers, int fd)
@@ -362,7 +543,12 @@ start_engine(void **state)
 	admitted = again = ended = opened = discarded = starttls = aborts = 0;
 	silent_auth = silent_recipient = silent_commit = silent_deliver = 0;
 	silent_end = no_files = 0;
-	complaints = 0;
+	complaints = flushed = 0;
+	silent_relay = 0;
+	relay_opens = relay_abandons = 0;
+	relay_code = 250;
+	relay_heads[0] = '\0';
+	memset(relay_results, 0, sizeof(relay_results));
 	mailboxes = 0x101;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	if ((engine = fork()) == 0) {
@@ -383,9 +569,12 @@ start_engine(void **state)
 	set_number(15, 300);
 	set_number(21, 5000000);
 	set_number(22, 100);
+	set_number(27, 1); /* relay */
+	set_number(28, 10); /* token header recipients */
 	frontend = give_peer(ROLE_FRONTEND, of_frontend);
 	tokend = give_peer(ROLE_TOKEND, of_tokend);
 	lmtpd = give_peer(ROLE_LMTPD, of_lmtpd);
+	relay = give_peer(ROLE_RELAY, of_relay);
 	m.setup_commit.generation = 1;
 	channel_send(parent, MSG_SETUP_COMMIT, &m, -1);
 	wait_for(&ready);
@@ -402,6 +591,7 @@ stop_engine(void **state)
 	channel_close(frontend);
 	channel_close(tokend);
 	channel_close(lmtpd);
+	channel_close(relay);
 	assert_int_equal(waitpid(engine, &status, 0), engine);
 	if (!WIFEXITED(status))
 		fail_msg("engine: status %x", status);
@@ -820,6 +1010,154 @@ client_leaves_while_delivering(void **state)
 	assert_int_equal(ended, 1);
 }
 
+#define USER                          \
+	"EHLO c.example\r\n"          \
+	"AUTH PLAIN AGJvYgBwdw==\r\n" \
+	"MAIL FROM:<al@b.example>\r\n"
+
+static void
+relays(void **state)
+{
+	int fd = client();
+	const char *head;
+
+	(void)state;
+	mailboxes = 0x301;
+	relay_results[0] = relay_results[1] = 250;
+	send_text(fd,
+	    USER "RCPT TO:<out0@x.example>\r\nRCPT TO:<out1@x.example>\r\n"
+		 "RCPT TO:<bob@a.example>\r\nDATA\r\n");
+	expect(fd, "354 ");
+	send_text(fd, "Subject: x\r\n\r\nbody\r\n.\r\n");
+	expect(fd, "250 2.0.0 ");
+	/* Behind our own trace, which each copy has in front; then here. */
+	assert_int_equal(flushed, 1);
+	assert_memory_equal(message, "Return-Path: <al@b.example>\n", 28);
+	head = strstr(relay_heads, "for <out0@x.example>");
+	assert_non_null(head);
+	assert_non_null(strstr(head, "\nSubmission-Token: TOKEN0\n"));
+	head = strstr(head, "for <out1@x.example>");
+	assert_non_null(head);
+	assert_non_null(strstr(head, "\nSubmission-Token: TOKEN1\n"));
+	assert_int_equal(last_result_count, 3);
+	assert_memory_equal(last_results, "\1\1\1", 3);
+	assert_int_equal(relay_abandons, 0);
+	close(fd);
+}
+
+static void
+passes_refusals_on(void **state)
+{
+	int fd = client();
+
+	(void)state;
+	relay_code = 550;
+	send_text(fd, USER "RCPT TO:<out0@x.example>\r\n");
+	/* What cannot be said is made good. */
+	expect(fd, "550 5.0.0 so it is\r\n");
+	relay_code = 250;
+	relay_results[1] = 451;
+	send_text(fd, "RCPT TO:<out1@x.example>\r\nDATA\r\n");
+	expect(fd, "354 ");
+	/* A header alone: the reader sees what lies behind our trace. */
+	send_text(fd, "Subject: x\r\n\r\n.\r\n");
+	expect(fd, "451 4.0.0 result\r\n");
+	close(fd);
+}
+
+/* One of two copies is accepted: the sender is told of the other. */
+static void
+reports(void **state)
+{
+	int fd = client();
+
+	(void)state;
+	relay_results[0] = 250;
+	relay_results[1] = 550;
+	send_text(fd,
+	    USER "RCPT TO:<out0@x.example>\r\nRCPT TO:<out1@x.example>\r\n"
+		 "DATA\r\n");
+	expect(fd, "354 ");
+	send_text(fd, "Subject: original\r\n\r\nbody\r\n.\r\n");
+	expect(fd, "250 2.0.0 ");
+	assert_memory_equal(message, "Return-Path: <>\n", 16);
+	assert_non_null(strstr(message, "multipart/report"));
+	assert_non_null(
+	    strstr(message, "\nFinal-Recipient: rfc822;out1@x.example\n"));
+	assert_null(strstr(message, "out0@x.example"));
+	assert_non_null(strstr(message, "\nSubject: original\n"));
+	close(fd);
+}
+
+static void
+relay_dies(void **state)
+{
+	int fd = client(), opening = client(), i;
+
+	(void)state;
+	send_text(fd, USER "RCPT TO:<out0@x.example>\r\n");
+	expect(fd, "250 2.1.5 ");
+	silent_relay = 1;
+	send_text(fd, "DATA\r\nSubject: x\r\n\r\n.\r\n");
+	expect(fd, "354 ");
+	relay_opens = 0; /* of the next session */
+	send_text(opening, USER "RCPT TO:<out0@x.example>\r\n");
+	expect(opening, "250 2.1.0 ");
+	for (i = 0; i < 500 && relay_opens == 0; i++)
+		turn();
+	channel_close(relay);
+	expect(fd, "451 4.4.2 ");
+	expect(opening, "451 4.4.0 ");
+	send_text(opening, "RCPT TO:<out0@x.example>\r\n");
+	expect(opening, "451 4.4.0 ");
+	relay = give_peer(ROLE_RELAY, of_relay);
+	silent_relay = 0;
+	relay_opens = 0;
+	relay_results[0] = 250;
+	send_text(fd,
+	    "MAIL FROM:<al@b.example>\r\n"
+	    "RCPT TO:<out0@x.example>\r\nDATA\r\n.\r\n");
+	expect(fd, "250 2.0.0 ");
+	close(fd);
+	close(opening);
+}
+
+/* What was given up is given up; what nobody asked for is a complaint. */
+static void
+relay_lies(void **state)
+{
+	struct msg_relay_data nonsense = {.next_hop = NEXT_HOP_RELAY};
+	int fd = client(), i;
+
+	(void)state;
+	send_text(fd, USER "RCPT TO:<out0@x.example>\r\nRSET\r\n");
+	expect(fd, "250 2.0.0 ");
+	for (i = 0; i < 500 && relay_abandons == 0; i++)
+		turn();
+	assert_int_equal(relay_abandons, 1);
+	/* Of a session that is not there: passed over. */
+	nonsense.session = 12345;
+	say_result(&nonsense, 0, 250, RELAY_SENT);
+	relay_opens = 0;
+	send_text(fd,
+	    "MAIL FROM:<al@b.example>\r\n"
+	    "RCPT TO:<out0@x.example>\r\n");
+	expect(fd, "250 2.1.5 ");
+	assert_int_equal(complaints, 0);
+	/* A result before there was data. */
+	nonsense.session = next_session - 1;
+	nonsense.transaction = 2;
+	say_result(&nonsense, 0, 250, RELAY_SENT);
+	for (i = 0; i < 500 && complaints == 0; i++)
+		turn();
+	assert_int_equal(complaints, 1);
+	complaints = 0;
+	/* It is as if it were gone. */
+	send_text(fd, "DATA\r\n.\r\n");
+	expect(fd, "451 4.4.0 ");
+	close(fd);
+}
+
 static void
 shuts_down(void **state)
 {
@@ -855,6 +1193,11 @@ main(void)
 	    ENGINE_TEST(lmtpd_dies_too_late),
 	    ENGINE_TEST(frontend_dies),
 	    ENGINE_TEST(client_leaves_while_delivering),
+	    ENGINE_TEST(relays),
+	    ENGINE_TEST(passes_refusals_on),
+	    ENGINE_TEST(reports),
+	    ENGINE_TEST(relay_dies),
+	    ENGINE_TEST(relay_lies),
 	    ENGINE_TEST(shuts_down),
 	};
 

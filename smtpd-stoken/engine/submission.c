@@ -41,8 +41,8 @@ submission_reads(const struct session *s)
 
 /*
  * One copy, which goes to a next hop and nowhere else, and is not large: it
- * needs no disk, and nobody else's time. With one recipient there is one
- * reply, so no report is written about it.
+ * needs no disk, and nobody else's time. With one part there is one reply, so
+ * no report is written about it.
  */
 #define SMALL (1 << 20)
 
@@ -57,7 +57,8 @@ submission_fits_memory(const struct session *s)
 		return 0;
 	for (i = 0; i < s->grant_count; i++)
 		if (s->grants[i].state == GRANT_ACCEPTED &&
-		    s->grants[i].mailbox_count > 0)
+		    (s->grants[i].mailbox_count > 0 ||
+			s->grants[i].outlet_count != 1))
 			return 0;
 	return 1;
 }
