@@ -197,3 +197,21 @@ def test_as_root():
         assert b"Submission-Token" not in lmtp.messages[0][1]
         spool = "/var/tmp/.smtpd-stoken.%d" % network
         assert os.stat(spool).st_mode & 0o077 == 0
+
+
+def test_another_resolv_conf(names, wrap, tmp_path):
+    """The one that was there at the start stays in use, and the log says
+    so: the sandbox knows no other."""
+    wrap[-2] = wrap[-2].replace("; exec", "; mount --bind %s /etc; exec" %
+                                tmp_path).replace(
+        "for x in resolv.conf hosts; do mount --bind %s/$x /etc/$x || "
+        "exit 1; done" % tmp_path, "true")
+    with Sink() as sink, Process(wrap=wrap, relay_host="mx.b.example",
+                                 relay_port=sink.port) as process:
+        engine = process.engine()
+        (tmp_path / "new").write_text("nameserver 127.0.0.1\n")
+        (tmp_path / "new").rename(tmp_path / "resolv.conf")
+        assert process.configure(relay_host="mx.b.example",
+                                 relay_port=sink.port)["ok"] == 1
+        assert send(engine) == (relay.SENT, 250)
+        process.wait_said("resolv.conf is another file now")

@@ -9,9 +9,12 @@
 
 #include <ares.h>
 #include <event.h>
+#include <fcntl.h>
+#include <resolv.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/log.h"
 #include "smtpd-stoken/relay/resolve.h"
@@ -97,6 +100,24 @@ on_state(void *unused, ares_socket_t fd, int readable, int writable)
 	(void)event_add(&sockets[i].event, NULL);
 }
 
+/*
+ * The sandbox may know only the file that was there at the start; c-ares would
+ * then take this machine for the server, without a word.
+ */
+static int
+may_read_again(void)
+{
+	int fd;
+
+	if (!has_channel)
+		return 1;
+	if ((fd = open(_PATH_RESCONF, O_RDONLY | O_CLOEXEC)) != -1)
+		return close(fd) == 0;
+	log_warn(
+	    "%s is another file now: restart for what is in it", _PATH_RESCONF);
+	return 0;
+}
+
 int
 resolve_init(char *problem, size_t size)
 {
@@ -110,7 +131,7 @@ resolve_init(char *problem, size_t size)
 	ares_channel fresh;
 	int status;
 
-	if (questions > 0)
+	if (questions > 0 || !may_read_again())
 		return 0;
 	if (!has_channel) {
 		evtimer_set(&timer, on_timer, NULL);
@@ -126,13 +147,6 @@ resolve_init(char *problem, size_t size)
 	has_channel = 1;
 	return 0;
 failed:
-	/* The sandbox may know only the file that was there at the start. */
-	if (has_channel) {
-		log_warnx("/etc/resolv.conf cannot be read again: restart for "
-			  "what is new in it: %s",
-		    ares_strerror(status));
-		return 0;
-	}
 	(void)snprintf(problem, size, "resolver: %s", ares_strerror(status));
 	return -1;
 }
