@@ -441,7 +441,7 @@ def start(kinds, *arguments):
 
 def main():
     only = os.environ.get(
-        "BENCH_ONLY", "W1 W2 W3 W4 W5 W6 W7 logins tokend").split()
+        "BENCH_ONLY", "W1 W2 W3 W4 W5 W6 W7 W8 logins tokend").split()
     machine()
     kinds = [Ours, Floor]
     if LMTP.exists():
@@ -471,6 +471,10 @@ def main():
     if "W7" in only:
         print("W7 ", end="", flush=True)
         subprocess.run([sys.executable, str(HERE / "submission.py")],
+                       check=False)
+    if "W8" in only:
+        print("W8 ", end="", flush=True)
+        subprocess.run([sys.executable, str(HERE / "chunking.py")],
                        check=False)
     if "logins" in only:
         subprocess.run([sys.executable, str(HERE / "logins.py")], check=False)

@@ -56,6 +56,7 @@ struct client {
 
 static enum mode mode = MODE_DELIVER;
 static enum auth auth = AUTH_NONE;
+static int chunking; /* BDAT in place of DATA */
 static int submission; /* SMTP, from the login to the third column */
 static int port, clients = 1, per_connection = 1, recipients = 1;
 static double seconds = 5;
@@ -210,6 +211,24 @@ open_session(struct client *c, const struct account *account)
 	return log_in(c, account);
 }
 
+/* By DATA, or in one chunk: the message, which has no dots to stuff. */
+static int
+put_message(struct client *c)
+{
+	char command[64];
+
+	if (!chunking) {
+		if (ask(c, "DATA\r\n", 354) == -1)
+			return -1;
+		return put(c, message, message_length);
+	}
+	(void)snprintf(command, sizeof(command), "BDAT %zu LAST\r\n",
+	    message_length - 3);
+	if (put(c, command, strlen(command)) == -1)
+		return -1;
+	return put(c, message, message_length - 3);
+}
+
 static int
 deliver(struct client *c, const struct account *account)
 {
@@ -235,8 +254,7 @@ deliver(struct client *c, const struct account *account)
 		if (ask(c, command, 250) == -1)
 			return -1;
 	}
-	if (ask(c, "DATA\r\n", 354) == -1 ||
-	    put(c, message, message_length) == -1)
+	if (put_message(c) == -1)
 		return -1;
 	for (int i = 0; i < (submission ? 1 : recipients); i++) {
 		if (get_reply(c) != 250)
@@ -429,7 +447,7 @@ __attribute__((noreturn)) static void
 usage(void)
 {
 	fprintf(stderr,
-	    "usage: load -p port [-a none|plain|stoken] [-c clients] "
+	    "usage: load -p port [-a none|plain|stoken] [-B] [-c clients] "
 	    "[-f accounts]\n"
 	    "            [-k messages-per-connection] "
 	    "[-m deliver|login|idle]\n"
@@ -442,11 +460,13 @@ options(int argc, char *argv[])
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "a:c:f:k:m:p:r:Ss:t:")) != -1) {
+	while ((c = getopt(argc, argv, "a:Bc:f:k:m:p:r:Ss:t:")) != -1) {
 		if (c == 'a')
 			auth = *optarg == 'p' ? AUTH_PLAIN
 			    : *optarg == 's'  ? AUTH_STOKEN
 					      : AUTH_NONE;
+		else if (c == 'B')
+			chunking = 1;
 		else if (c == 'c')
 			clients = atoi(optarg);
 		else if (c == 'f')
