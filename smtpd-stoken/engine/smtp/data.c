@@ -172,6 +172,43 @@ in_line(struct scan *scan)
 	}
 }
 
+/*
+ * Whole lines of the body, ended as they must be, which is what most octets
+ * are in: for each one look for its LF, and one move. What is special in any
+ * way is left to others. Returns whether there was one.
+ */
+static int
+whole_lines(struct scan *scan)
+{
+	struct smtp_data *data = scan->data;
+	uint8_t *first = scan->out + scan->kept, *out = first;
+	const uint8_t *start = scan->in + scan->read, *line = start, *lf;
+	const uint8_t *end = scan->in + scan->length;
+	int dots = !data->chunked, at_start = data->position == AT_LINE_START;
+
+	if (!data->body || data->position > IN_LINE ||
+	    scan->session->settings->normalize)
+		return 0;
+	while (line < end && !(dots && at_start && *line == '.') &&
+	    (lf = memchr(line, '\n', (size_t)(end - line))) != NULL &&
+	    lf > line && lf[-1] == '\r') {
+		memmove(out, line, (size_t)(lf - line) - 1);
+		out += lf - line;
+		out[-1] = '\n';
+		line = lf + 1;
+		at_start = 1;
+	}
+	if (line == start)
+		return 0;
+	if (memchr(first, '\r', (size_t)(out - first)) != NULL)
+		fail(scan->session, SMTP_BARE_NEWLINE);
+	scan->kept += (size_t)(out - first);
+	scan->read += (size_t)(line - start);
+	data->received += (uint64_t)(line - start);
+	data->position = AT_LINE_START;
+	return 1;
+}
+
 static void
 after_cr(struct scan *scan)
 {
@@ -298,6 +335,8 @@ smtp_data_input(struct smtp_session *session, uint8_t *in, size_t length)
 	int over = 0;
 
 	while (scan.read < length && !over) {
+		if (whole_lines(&scan))
+			continue;
 		switch (scan.data->position) {
 		case AT_LINE_START:
 			line_start(&scan);
@@ -331,7 +370,7 @@ smtp_content_input(struct smtp_session *session, uint8_t *in, size_t length)
 			binary(&scan);
 		else if (scan.data->position == AFTER_CR)
 			after_cr(&scan);
-		else
+		else if (!whole_lines(&scan))
 			in_line(&scan);
 	}
 	flush(&scan);

@@ -94,7 +94,8 @@ metadata_flags_take(struct smtp_session *session, struct container *container)
 	containers->flags[used] = '\0';
 	/* Others may trust us more than we trust this session. */
 	if (session->login != SMTP_TRUSTED) {
-		memcpy(container->data, containers->flags, used);
+		if (used > 0) /* else there may be no data at all */
+			memcpy(container->data, containers->flags, used);
 		container->length = (uint32_t)used;
 		container->withheld = used == 0;
 	}
