@@ -17,6 +17,7 @@
 #include "imsg/channel.h"
 #include "lib/log.h"
 #include "lib/process.h"
+#include "smtpd-stoken/relay/discover.h"
 #include "smtpd-stoken/relay/engines.h"
 #include "smtpd-stoken/relay/held.h"
 #include "smtpd-stoken/relay/hop.h"
@@ -130,9 +131,10 @@ static struct process_role role = {
 static int
 commit(const struct settings *settings, int first, char *problem, size_t size)
 {
-	if (resolve_init(problem, size) == -1 ||
+	if (resolve_init(settings->resolver, problem, size) == -1 ||
 	    setup_take(settings, problem, size) == -1)
 		return -1;
+	discover_configure(settings->mx_fallback != 0, hop_clock);
 	hops_configure();
 	if (first && settings->lmtp_address != NULL &&
 	    settings->lmtp_address[0] == '/')

@@ -22,6 +22,8 @@
 #define SOCKETS 16
 #define TIMEOUT 3000 /* milliseconds, doubled at the second try */
 #define TRIES 2
+#define QUESTIONS_MOST 512 /* under way */
+#define CLASS_IN 1
 
 struct question {
 	resolve_function *done;
@@ -119,7 +121,7 @@ may_read_again(void)
 }
 
 int
-resolve_init(char *problem, size_t size)
+resolve_init(const char *server, char *problem, size_t size)
 {
 	/* Nothing but the files that stay visible; no other lookups. */
 	struct ares_options options = {.timeout = TIMEOUT,
@@ -141,6 +143,12 @@ resolve_init(char *problem, size_t size)
 	status = ares_init_options(&fresh, &options, mask);
 	if (status != ARES_SUCCESS)
 		goto failed;
+	if (server != NULL &&
+	    (status = ares_set_servers_ports_csv(fresh, server)) !=
+		ARES_SUCCESS) {
+		ares_destroy(fresh);
+		goto failed;
+	}
 	if (has_channel)
 		ares_destroy(channel);
 	channel = fresh;
@@ -216,6 +224,45 @@ resolve_host(
 	question->port = port;
 	questions++;
 	ares_getaddrinfo(channel, name, NULL, &hints, on_answer, question);
+	set_timer();
+}
+
+struct query {
+	resolve_query_function *done;
+	void *owner;
+};
+
+static void
+on_query(
+    void *context, int status, int timeouts, unsigned char *message, int length)
+{
+	struct query *query = context;
+	int said = status == ARES_SUCCESS || status == ARES_ENODATA ||
+	    status == ARES_ENOTFOUND;
+
+	(void)timeouts;
+	questions--;
+	if (message == NULL || length < 0)
+		said = 0;
+	query->done(query->owner, !said, message, said ? (size_t)length : 0);
+	free(query);
+}
+
+void
+resolve_query(
+    const char *name, int type, resolve_query_function *done, void *owner)
+{
+	struct query *query;
+
+	if (questions >= QUESTIONS_MOST ||
+	    (query = calloc(1, sizeof(*query))) == NULL) {
+		done(owner, 1, NULL, 0);
+		return;
+	}
+	query->done = done;
+	query->owner = owner;
+	questions++;
+	ares_query(channel, name, CLASS_IN, type, on_query, query);
 	set_timer();
 }
 

@@ -31,14 +31,23 @@ resolve_function(void *owner, const struct addresses *, const char *why);
 
 /*
  * Reads /etc/resolv.conf; again at a reload, unless a question is under way,
- * and as far as the sandbox lets it. Returns 0, or -1 with the problem in
- * words.
+ * and as far as the sandbox lets it. `server` (ADDRESS:PORT) or NULL is asked
+ * in place of those that it names. Returns 0, or -1 with the problem in words.
  */
-int resolve_init(char *problem, size_t size);
+int resolve_init(const char *server, char *problem, size_t size);
 
 /* A question; the answer may come from within. */
 void
 resolve_host(const char *name, uint16_t port, resolve_function *, void *owner);
+
+/*
+ * A question of any type; `message` is the answer as it came, also when it
+ * says that there is nothing. failed: there was none. It may come from within.
+ */
+typedef void resolve_query_function(
+    void *owner, int failed, const uint8_t *message, size_t length);
+void resolve_query(
+    const char *name, int type, resolve_query_function *, void *owner);
 
 /* An address in text, and its port: no question. Returns 0 or -1. */
 int resolve_literal(struct addresses *, const char *text, uint16_t port);

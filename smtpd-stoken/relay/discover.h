@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Where the server of a domain is that takes mail by token (S1-53, D-S12):
+ * the SRV records _submissions._tcp, else _submission._tcp of exactly that
+ * domain, else, where that is wanted, the hosts of its MX records. What was
+ * found is kept for its TTL, and also that nothing was; a server that does
+ * not serve is left alone for a while. All of it is bounded.
+ */
+#ifndef RELAY_DISCOVER_H
+#define RELAY_DISCOVER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "smtpd-stoken/relay/resolve.h"
+
+#define SERVERS_MOST 16
+#define DISCOVER_DOMAINS 1024 /* are known at a time */
+#define DISCOVER_BLAME 300000 /* milliseconds that a server is left alone */
+
+struct server {
+	struct address address;
+	int implicit; /* TLS from the first octet; else STARTTLS */
+	char host[256]; /* its name, for the log */
+};
+
+struct servers {
+	struct server list[SERVERS_MOST]; /* in the order to be tried */
+	size_t count;
+};
+
+struct discovery;
+
+/* `why` is NULL when there are some; else it says why there are none. */
+typedef void
+discover_function(void *owner, const struct servers *, const char *why);
+
+/*
+ * The clock gives milliseconds; it is never set back. What was known is
+ * forgotten.
+ */
+void discover_configure(int mx_fallback, uint64_t (*clock)(void));
+
+/*
+ * Finds the servers of a domain (canonical: lower-case A-labels). NULL: it
+ * was answered from within. The answer may come late: DNS has its own
+ * patience; who has less cancels it.
+ */
+struct discovery *
+discover(const char *domain, discover_function *, void *owner);
+void discover_cancel(struct discovery *); /* NULL is fine */
+
+/* The domain's servers do not serve: nobody is to try for a while. */
+void discover_blame(const char *domain, const char *why);
+
+/* Why the domain is left alone now, or NULL. */
+const char *discover_blamed(const char *domain);
+
+#endif
