@@ -8,6 +8,7 @@ LMTPD_OBJS = \
 	lmtpd/lmtpd.o \
 	lmtpd/look.o \
 	lmtpd/maildir.o \
+	lmtpd/maildir_put.o \
 	lmtpd/message.o \
 	lmtpd/place.o \
 	lmtpd/root.o \

@@ -6,6 +6,7 @@
 #ifndef LMTPD_MAILDIR_H
 #define LMTPD_MAILDIR_H
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <stddef.h>
@@ -104,5 +105,12 @@ int maildir_has(const struct maildir *, const char *id);
 
 /* Takes it back, as far as that can be done. */
 void maildir_remove(const struct maildir *, const char *name);
+
+/*
+ * For the files of this: opens a directory that may be used for mail. Returns
+ * a descriptor, or -1 with errno.
+ */
+#define MAILDIR_DIRECTORY (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+int maildir_directory(int parent, const char *name, struct stat *);
 
 #endif

@@ -40,6 +40,7 @@ SMTP_OBJS = \
 	smtpd-stoken/engine/smtp/xtext.o
 ENGINE_OBJS = $(SMTP_OBJS) \
 	smtpd-stoken/engine/actions.o \
+	smtpd-stoken/engine/commit.o \
 	smtpd-stoken/engine/configuration.o \
 	smtpd-stoken/engine/delivery_log.o \
 	smtpd-stoken/engine/engine.o \
