@@ -222,8 +222,8 @@ put_message(struct client *c)
 			return -1;
 		return put(c, message, message_length);
 	}
-	(void)snprintf(command, sizeof(command), "BDAT %zu LAST\r\n",
-	    message_length - 3);
+	(void)snprintf(
+	    command, sizeof(command), "BDAT %zu LAST\r\n", message_length - 3);
 	if (put(c, command, strlen(command)) == -1)
 		return -1;
 	return put(c, message, message_length - 3);
