@@ -21,6 +21,10 @@ run(const uint8_t *data, size_t size, int options, size_t piece, int late)
 
 	world->settings.normalize = (options & 2) != 0;
 	world->settings.relay = 1;
+	world->settings.remember =
+	    SMTP_REMEMBER_RANDOM | SMTP_REMEMBER_JWT | SMTP_REMEMBER_HT2_EXPR;
+	world->settings.mechanisms |=
+	    SMTP_AUTH_REMEMBERME | SMTP_AUTH_HT2_EXPR | SMTP_AUTH_XOAUTH2;
 	world->settings.recipients = 5;
 	world->settings.message_size = 1000;
 	for (i = 0; i < size; i += n) {
