@@ -8,7 +8,8 @@ import statistics
 
 import bench
 
-SIZES = (("10 MiB", 10 << 20, 2), ("4 KiB", 4096, 16))
+SIZES = (("10 MiB", 10 << 20, 2, ()), ("4 KiB", 4096, 16, ()),
+         ("4 KiB, pipelined", 4096, 16, ("-P",)))
 TARGET = 1.5  # times as many octets for a CPU-second, for large messages
 
 
@@ -31,18 +32,18 @@ def main():
     print("BDAT beside DATA")
     one = bench.Ours()
     try:
-        for name, size, clients in SIZES:
+        for name, size, clients, options in SIZES:
             by = {"DATA": [], "BDAT": []}
             for _ in range(bench.ROUNDS):
-                by["DATA"].append(cpu(one, size, clients))
-                by["BDAT"].append(cpu(one, size, clients, "-B"))
+                by["DATA"].append(cpu(one, size, clients, *options))
+                by["BDAT"].append(cpu(one, size, clients, "-B", *options))
             middle = {verb: tuple(map(statistics.median, zip(*rounds)))
                       for verb, rounds in by.items()}
             for verb, (used, rate) in middle.items():
-                print("   %-6s %s %8.2f CPU-ms/MiB %8.1f MiB/s" % (
+                print("   %-16s %s %8.2f CPU-ms/MiB %8.1f MiB/s" % (
                     name, verb, used, rate))
             ratio = middle["DATA"][0] / middle["BDAT"][0]
-            print("   %-6s %.2f x the octets of DATA for a CPU-second" % (
+            print("   %-16s %.2f x the octets of DATA for a CPU-second" % (
                 name, ratio) + (", target >= %.1f: %s" % (
                     TARGET, bench.yes(ratio >= TARGET))
                     if size > 1 << 20 else ""))

@@ -166,6 +166,7 @@ def test_sequence(server):
         c.mail(ALICE)
         c.rcpt(BOB)
         assert c.container(7, b"\r\n.\r\n")[0].status == "250 2.1.0"
+        c.want("BURL imap://x LAST", "502 5.5.1")
         c.want("DATA", "503 5.5.1")
         c.want("QUIT", "221 2.0.0")
     with server.login(ALICE) as c:
