@@ -58,7 +58,7 @@ out/libexec/smtpd-stoken/frontend: $(FRONTEND_OBJS) out/libcommon.a
 out/libexec/smtpd-stoken/engine: $(ENGINE_OBJS) out/libcommon.a
 	$(LINK) $(ENGINE_OBJS) $(LIBS) $(LIBS_IDN)
 out/libexec/smtpd-stoken/relay: $(RELAY_OBJS) $(CLIENT_OBJS) out/libcommon.a
-	$(LINK) $(RELAY_OBJS) $(CLIENT_OBJS) $(LIBS) $(LIBS_CARES) $(LIBS_TLS)
+	$(LINK) $(RELAY_OBJS) $(CLIENT_OBJS) $(LIBS) $(LIBS_CARES) $(LIBS_TLS) $(LIBS_IDN)
 out/libexec/smtpd-stoken/tokend: $(TOKEND_OBJS) out/libcommon.a
 	$(LINK) $(TOKEND_OBJS) $(LIBS) $(LIBS_IDN) $(LIBS_CRYPTO) $(LIBS_DB)
 out/libexec/smtpd-stoken/tokend-sign: $(SIGN_OBJS) out/libcommon.a

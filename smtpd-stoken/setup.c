@@ -166,8 +166,10 @@ send_trust(struct child *child)
 	int fd;
 
 	memset(&m, 0, sizeof(m));
-	if (config_needs_ca(config) &&
-	    (fd = config_open_file(config->ca_file, 0, stderr)) != -1)
+	/* Without it relay sends no tokens, which is no error. */
+	if (config->relay_host != NULL &&
+	    (fd = config_open_file(config->ca_file, 0,
+		 config_needs_ca(config) ? stderr : NULL)) != -1)
 		(void)channel_send(child->channel, MSG_SETUP_CA, &m, fd);
 	if (config->relay_secrets != NULL &&
 	    (fd = config_open_file(config->relay_secrets, 1, stderr)) != -1)

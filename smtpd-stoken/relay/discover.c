@@ -443,8 +443,8 @@ discover(const char *name, discover_function *done, void *owner)
 		done(owner, &none, "too much is to be found at a time");
 		return NULL;
 	}
-	if (!domain->asking &&
-	    (now() < domain->until || now() < domain->blamed_until)) {
+	if (now() < domain->blamed_until ||
+	    (!domain->asking && now() < domain->until)) {
 		free(discovery);
 		domain->busy++;
 		answer(domain, done, owner);
@@ -485,8 +485,7 @@ discover_blame(const char *name, const char *why)
 	if (domain == NULL)
 		return;
 	domain->blamed_until = now() + DISCOVER_BLAME;
-	if (!domain->asking)
-		(void)strlcpy(domain->why, why, sizeof(domain->why));
+	(void)strlcpy(domain->why, why, sizeof(domain->why));
 }
 
 const char *

@@ -8,13 +8,34 @@
 #include "smtpd-stoken/relay/engines.h"
 #include "smtpd-stoken/relay/hop.h"
 #include "smtpd-stoken/relay/mail.h"
+#include "smtpd-stoken/relay/token_route.h"
+
+/* From wherever it is. */
+static void
+withdraw(struct copy *copy)
+{
+	if (copy->route != NULL)
+		route_withdraw(copy);
+	else
+		hop_withdraw(copy);
+}
+
+/* The last octets go out. */
+static void
+release(struct copy *copy)
+{
+	if (copy->route != NULL)
+		route_release(copy);
+	else
+		connection_release(copy->connection);
+}
 
 static void
 copy_free(struct copy *copy)
 {
 	struct mail *mail = copy->mail;
 
-	hop_withdraw(copy);
+	withdraw(copy);
 	TAILQ_REMOVE(&mail->copies, copy, entry);
 	mail->copy_count--;
 	free(copy->head);
@@ -141,6 +162,14 @@ settle_by_reply(struct recipient *recipient, const struct client_reply *reply)
 	    reply->code, reply->enhanced, reply->text);
 }
 
+/* The engine was told that it is accepted, and no more. */
+static int
+is_open(const struct recipient *recipient)
+{
+	return recipient->state == RECIPIENT_ACCEPTED ||
+	    (recipient->state == RECIPIENT_ASKED && recipient->opened);
+}
+
 /*
  * Nothing goes out of what has not: every copy that was not released is
  * withdrawn, and its recipients that know nothing yet are told so.
@@ -155,10 +184,10 @@ stop(struct mail *mail)
 	TAILQ_FOREACH (copy, &mail->copies, entry) {
 		if (copy->state == COPY_RELEASED || copy->state == COPY_OVER)
 			continue;
-		hop_withdraw(copy);
+		withdraw(copy);
 		copy->state = COPY_OVER;
 		TAILQ_FOREACH (recipient, &copy->recipients, entry) {
-			if (recipient->state == RECIPIENT_ACCEPTED)
+			if (is_open(recipient))
 				settle(recipient, RELAY_NOT_TRIED, 451, "4.4.0",
 				    "Not sent, since another copy failed");
 		}
@@ -191,7 +220,7 @@ step_one_by_one(struct mail *mail)
 
 	if (mail->sent) {
 		while ((copy = first_held(mail)) != NULL)
-			connection_release(copy->connection);
+			release(copy);
 		return;
 	}
 	TAILQ_FOREACH (copy, &mail->copies, entry) {
@@ -206,7 +235,7 @@ step_one_by_one(struct mail *mail)
 	if (!all_held)
 		return;
 	if ((copy = first_held(mail)) != NULL)
-		connection_release(copy->connection);
+		release(copy);
 }
 
 /* What follows from what became known. May free the mail. */
@@ -230,13 +259,44 @@ copy_answered(
 
 	if (recipient == NULL || recipient->state != RECIPIENT_ASKED)
 		return;
-	engine_tell_opened(
-	    mail, number, reply->code, reply->enhanced, reply->text);
-	if (reply->code / 100 == 2) {
+	if (reply->code / 100 == 2)
 		recipient->state = RECIPIENT_ACCEPTED;
+	if (!recipient->opened)
+		engine_tell_opened(
+		    mail, number, reply->code, reply->enhanced, reply->text);
+	if (reply->code / 100 == 2)
+		return;
+	if (recipient->opened) {
+		settle_by_reply(recipient, reply);
+		withdraw(copy);
+		copy->state = COPY_OVER;
+	} else
+		recipient_free(copy, recipient);
+	step(mail);
+}
+
+void
+copy_begin_again(struct copy *copy)
+{
+	struct recipient *recipient;
+	struct mail *mail = copy->mail;
+
+	copy->state = COPY_NEW;
+	copy->answered = copy->fresh = 0;
+	TAILQ_FOREACH (recipient, &copy->recipients, entry) {
+		if (recipient->state != RECIPIENT_ACCEPTED)
+			continue;
+		recipient->state = RECIPIENT_ASKED;
+		recipient->opened = 1;
+		if (mail->stopped)
+			settle(recipient, RELAY_NOT_TRIED, 451, "4.4.0",
+			    "Not sent, since another copy failed");
+	}
+	if (!mail->stopped) {
+		hop_submit(copy);
 		return;
 	}
-	recipient_free(copy, recipient);
+	copy->state = COPY_OVER;
 	step(mail);
 }
 
@@ -265,7 +325,7 @@ copy_held(struct copy *copy)
 	if (copy->mail->one_by_one)
 		step(copy->mail);
 	else if (!is_late(copy))
-		connection_release(copy->connection);
+		release(copy);
 	else {
 		log_warnx("message %s: its ticket came too late",
 		    copy->mail->message);
@@ -293,6 +353,8 @@ copy_result(
 	if (recipient == NULL || recipient->state != RECIPIENT_ACCEPTED)
 		return;
 	settle_by_reply(recipient, reply);
+	(void)strlcpy(recipient->verdict.route, copy->via,
+	    sizeof(recipient->verdict.route));
 	if (reply->code / 100 == 2)
 		mail->sent = 1;
 	if (is_settled(copy))
@@ -307,10 +369,10 @@ copy_failed(struct copy *copy, const struct client_reply *reply)
 	struct mail *mail = copy->mail;
 
 	mail->busy++;
-	hop_withdraw(copy);
+	withdraw(copy);
 	copy->state = COPY_OVER;
 	TAILQ_FOREACH_SAFE (recipient, &copy->recipients, entry, next) {
-		if (recipient->state == RECIPIENT_ACCEPTED)
+		if (is_open(recipient))
 			settle_by_reply(recipient, reply);
 		else if (recipient->state == RECIPIENT_ASKED) {
 			engine_tell_opened(mail, recipient->number, reply->code,
@@ -380,9 +442,10 @@ mail_add(struct mail *mail, const struct msg_relay_open *m, uint64_t expires)
 	copy->count++;
 	mail->count++;
 	mail->engine->recipients++;
-	if (copy->state == COPY_NEW)
-		hop_submit(copy);
-	else if (copy->state == COPY_OPEN)
+	if (copy->state == COPY_NEW) {
+		if (!route_begin(copy, m))
+			hop_submit(copy);
+	} else if (copy->state == COPY_OPEN)
 		connection_recipient(copy->connection, recipient);
 	return 0;
 }
@@ -391,9 +454,14 @@ mail_add(struct mail *mail, const struct msg_relay_open *m, uint64_t expires)
 void
 copy_may_send(struct copy *copy)
 {
-	if (copy->state == COPY_OPEN)
-		connection_data(copy->connection,
-		    copy->mail->one_by_one || copy->mail->holds);
+	int hold = copy->mail->one_by_one || copy->mail->holds;
+
+	if (copy->state != COPY_OPEN)
+		return;
+	if (copy->route != NULL)
+		route_data(copy, hold);
+	else
+		connection_data(copy->connection, hold);
 }
 
 void

@@ -20,6 +20,7 @@
 
 struct connection;
 struct hop;
+struct route;
 
 #define CONTAINERS_MOST 64
 
@@ -58,6 +59,7 @@ struct recipient {
 	TAILQ_ENTRY(recipient) entry; /* of its copy */
 	uint32_t number; /* the engine's */
 	enum recipient_state state;
+	uint8_t opened; /* RELAY_OPENED was sent; it is asked for once more */
 	struct verdict verdict;
 	uint64_t expires; /* of its ticket; 0: never */
 	char *parameters; /* behind the address, in the same memory */
@@ -80,6 +82,8 @@ struct copy {
 	struct mail *mail;
 	struct hop *hop; /* while it waits */
 	struct connection *connection;
+	struct route *route; /* the token route, while it is tried */
+	char via[128]; /* how it went, when not by the next hop */
 	enum copy_state state;
 	uint8_t shared;
 	uint8_t fresh; /* wants a connection that was not used before */
@@ -141,6 +145,8 @@ void mail_abandon(struct mail *);
  */
 void copy_answered(struct copy *, uint32_t number, const struct client_reply *);
 void copy_held(struct copy *);
+/* Its token route has failed: by the next hop, as if nothing had been. */
+void copy_begin_again(struct copy *);
 /* It got its connection after RELAY_DATA had come. */
 void copy_may_send(struct copy *);
 void copy_result(struct copy *, uint32_t number, const struct client_reply *);

@@ -23,6 +23,7 @@
 #include "smtpd-stoken/relay/hop.h"
 #include "smtpd-stoken/relay/requests.h"
 #include "smtpd-stoken/relay/setup.h"
+#include "smtpd-stoken/relay/token_pool.h"
 #include "smtpd-stoken/relay/trust.h"
 
 #define SETUP "stdio rpath inet dns unix recvfd unveil"
@@ -85,6 +86,7 @@ shut_down(uint32_t seconds)
 	struct timeval wait = {.tv_sec = seconds};
 
 	hops_shut_down();
+	token_pool_stop();
 	if (engines == 0)
 		process_exit();
 	ends = 1;
@@ -136,6 +138,7 @@ commit(const struct settings *settings, int first, char *problem, size_t size)
 		return -1;
 	discover_configure(settings->mx_fallback != 0, hop_clock);
 	hops_configure();
+	token_pool_clear();
 	if (first && settings->lmtp_address != NULL &&
 	    settings->lmtp_address[0] == '/')
 		role.promises = PROMISES_UNIX;

@@ -188,6 +188,19 @@ setup_of(const struct settings *settings)
 	return setup;
 }
 
+/* D-S14: no token goes to a server that cannot be verified. */
+static void
+take_token_trust(struct setup *setup)
+{
+	char why[128] = "there is no file of `ca`";
+
+	if (ca_file.length > 0)
+		setup->token_trust =
+		    trust_new(ca_file.data, ca_file.length, why, sizeof(why));
+	if (setup->token_trust == NULL)
+		log_warnx("no mail goes out by tokens of others: %s", why);
+}
+
 /* What the settings do not hold. NULL, or what is missing. */
 static const char *
 complete(struct setup *setup, const struct settings *settings)
@@ -207,6 +220,7 @@ complete(struct setup *setup, const struct settings *settings)
 		    ca_file.length, why, sizeof(why));
 		if (setup->trust == NULL)
 			return why;
+		take_token_trust(setup);
 	}
 	if (settings->relay_label == NULL)
 		return NULL;
@@ -252,5 +266,6 @@ setup_release(struct setup *setup)
 	freezero(setup->login, sizeof(*setup->login));
 	free(setup->lmtp_address);
 	trust_free(setup->trust);
+	trust_free(setup->token_trust);
 	free(setup);
 }

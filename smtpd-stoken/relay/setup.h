@@ -31,6 +31,7 @@ struct setup {
 	char *lmtp_address; /* path or ADDRESS:PORT; NULL: no deliver lmtp */
 	uint64_t timeout; /* seconds: timeout relay */
 	struct trust *trust; /* for TLS to the relay host, or NULL */
+	struct trust *token_trust; /* for token servers; NULL: there is no ca */
 };
 
 /* The newest one; NULL before the first commit. */
