@@ -282,7 +282,8 @@ class RelaySink:
             except OSError:
                 return
             with self.changed:
-                session = Session(self, connection, len(self.sessions) + 1)
+                session = self.session_class(
+                    self, connection, len(self.sessions) + 1)
                 self.sessions.append(session)
                 self.changed.notify_all()
             threading.Thread(target=session.run, daemon=True).start()
@@ -325,7 +326,10 @@ class RelaySink:
 
 
 class Session:
-    """One connection, and all that was said in it."""
+    """One connection, and all that was said in it.
+
+    A class that is made from it is used where a sink's session_class is it.
+    """
 
     def __init__(self, sink, connection, number):
         self.sink, self.number = sink, number
@@ -627,3 +631,6 @@ class Session:
                              message, "sha256")
         self.challenge(b"v=" + base64.b64encode(server))
         return user
+
+
+RelaySink.session_class = Session
