@@ -4,6 +4,7 @@
 include config.mk
 
 SBIN = $(PREFIX)/sbin
+BIN = $(PREFIX)/bin
 LIBEXEC = $(PREFIX)/libexec/smtpd-stoken
 MAN = $(PREFIX)/share/man
 SHARE = $(PREFIX)/share/smtpd-stoken
@@ -25,9 +26,10 @@ include tokend/sign/files.mk
 include tokend/auth/files.mk
 include lmtpd/files.mk
 include tokenctl/files.mk
+include tokensend/files.mk
 include regress/files.mk
 
-PROGRAMS = out/sbin/smtpd-stoken out/sbin/tokenctl \
+PROGRAMS = out/sbin/smtpd-stoken out/sbin/tokenctl out/bin/tokensend \
 	out/libexec/smtpd-stoken/frontend out/libexec/smtpd-stoken/engine \
 	out/libexec/smtpd-stoken/relay \
 	out/libexec/smtpd-stoken/tokend out/libexec/smtpd-stoken/tokend-sign \
@@ -46,13 +48,17 @@ out/libcommon.a: $(COMMON_OBJS)
 	@rm -f $@
 	ar rc $@ $(COMMON_OBJS)
 
-LINK = @mkdir -p out/sbin out/libexec/smtpd-stoken; $(CC) $(CFLAGS) $(LDHARDENING) -o $@
+LINK = @mkdir -p out/bin out/sbin out/libexec/smtpd-stoken; $(CC) $(CFLAGS) $(LDHARDENING) -o $@
 LIBS = out/libcommon.a $(LIBS_EVENT) $(LIBS_BASE) $(LIBS_SECCOMP)
 
 out/sbin/smtpd-stoken: $(PARENT_OBJS) out/libcommon.a
 	$(LINK) $(PARENT_OBJS) $(LIBS) $(LIBS_IDN) $(LIBS_CRYPTO)
 out/sbin/tokenctl: $(TOKENCTL_OBJS) out/libcommon.a
 	$(LINK) $(TOKENCTL_OBJS) $(LIBS) $(LIBS_IDN) $(LIBS_CRYPTO) $(LIBS_CRYPT)
+out/bin/tokensend: $(TOKENSEND_OBJS) $(TOKENSEND_RELAY_OBJS) $(CLIENT_OBJS) \
+    out/libcommon.a
+	$(LINK) $(TOKENSEND_OBJS) $(TOKENSEND_RELAY_OBJS) $(CLIENT_OBJS) $(LIBS) \
+	    $(LIBS_CARES) $(LIBS_IDN) $(LIBS_TLS)
 out/libexec/smtpd-stoken/frontend: $(FRONTEND_OBJS) out/libcommon.a
 	$(LINK) $(FRONTEND_OBJS) $(LIBS) $(LIBS_TLS)
 out/libexec/smtpd-stoken/engine: $(ENGINE_OBJS) out/libcommon.a
@@ -75,7 +81,8 @@ out/stoken-imsg.7: imsg/manual.o imsg/messages.o
 	$(CC) $(CFLAGS) $(LDHARDENING) -o out/manual imsg/manual.o imsg/messages.o
 	./out/manual > $@
 
-ALL_OBJS = imsg/manual.o $(COMMON_OBJS) $(PARENT_OBJS) $(TOKENCTL_OBJS) $(FRONTEND_OBJS) \
+ALL_OBJS = imsg/manual.o $(COMMON_OBJS) $(PARENT_OBJS) $(TOKENCTL_OBJS) $(TOKENSEND_OBJS) \
+	$(FRONTEND_OBJS) \
 	$(ENGINE_OBJS) $(RELAY_OBJS) $(CLIENT_OBJS) $(TOKEND_OBJS) $(SIGN_OBJS) $(AUTH_OBJS) $(LMTPD_OBJS) \
 	$(REGRESS_OBJS)
 -include $(ALL_OBJS:.o=.d)
@@ -115,6 +122,7 @@ lint: all
 format:
 	git ls-files '*.c' '*.h' | xargs clang-format-14 -i
 
+MAN1 = tokensend/tokensend.1
 MAN5 = smtpd-stoken/smtpd-stoken.conf.5 tokend/auth/smtpd-stoken-users.5
 MAN7 = out/stoken-imsg.7 smtpd-stoken/engine/stoken-metadata.7
 MAN8 = smtpd-stoken/smtpd-stoken.8 tokend/tokend.8 lmtpd/lmtpd.8 \
@@ -122,10 +130,13 @@ MAN8 = smtpd-stoken/smtpd-stoken.8 tokend/tokend.8 lmtpd/lmtpd.8 \
 DESTLIBEXEC = $(DESTDIR)$(LIBEXEC)
 
 install: all
-	mkdir -p $(DESTDIR)$(SBIN) $(DESTLIBEXEC) $(DESTDIR)$(MAN)/man5 \
+	mkdir -p $(DESTDIR)$(BIN) $(DESTDIR)$(SBIN) $(DESTLIBEXEC) \
+	    $(DESTDIR)$(MAN)/man1 $(DESTDIR)$(MAN)/man5 \
 	    $(DESTDIR)$(MAN)/man7 $(DESTDIR)$(MAN)/man8 $(DESTDIR)$(SHARE)
 	install -m 755 out/sbin/smtpd-stoken out/sbin/tokenctl $(DESTDIR)$(SBIN)
+	install -m 755 out/bin/tokensend $(DESTDIR)$(BIN)
 	install -m 755 out/libexec/smtpd-stoken/* $(DESTLIBEXEC)
+	install -m 644 $(MAN1) $(DESTDIR)$(MAN)/man1
 	install -m 644 $(MAN5) $(DESTDIR)$(MAN)/man5
 	install -m 644 $(MAN7) $(DESTDIR)$(MAN)/man7
 	install -m 644 $(MAN8) $(DESTDIR)$(MAN)/man8

@@ -37,15 +37,18 @@ try "configure --prefix" ordinary ./configure --prefix="$base/prefix" \
     --sysconfdir="$base/etc" --localstatedir="$base/var"
 try "make -j2" ordinary make -j2
 try "make install" ordinary make install
-for file in sbin/smtpd-stoken sbin/tokenctl libexec/smtpd-stoken/frontend \
+for file in sbin/smtpd-stoken sbin/tokenctl bin/tokensend libexec/smtpd-stoken/frontend \
     libexec/smtpd-stoken/engine libexec/smtpd-stoken/tokend \
     libexec/smtpd-stoken/tokend-sign libexec/smtpd-stoken/tokend-auth \
     libexec/smtpd-stoken/lmtpd share/man/man8/smtpd-stoken.8 \
+    share/man/man1/tokensend.1 \
     share/man/man5/smtpd-stoken.conf.5 share/man/man7/stoken-imsg.7 \
     share/man/man7/stoken-metadata.7 \
     share/smtpd-stoken/smtpd-stoken.conf share/smtpd-stoken/postfix-main.cf \
     share/smtpd-stoken/postfix-master.cf share/smtpd-stoken/exim.conf \
-    share/smtpd-stoken/opensmtpd.conf share/smtpd-stoken/dovecot.conf; do
+    share/smtpd-stoken/opensmtpd.conf share/smtpd-stoken/dovecot.conf \
+    share/smtpd-stoken/tokensend-or-sendmail.sh \
+    share/smtpd-stoken/tokensend-postfix.cf; do
 	try "$file" test -s "$base/prefix/$file"
 done
 try "DESTDIR" ordinary make install DESTDIR="$base/dest"

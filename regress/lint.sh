@@ -44,7 +44,7 @@ fi
 
 for page in $(files '*.[1-9]') out/stoken-imsg.7; do
 	case $page in
-	*.[578]) mandoc -T lint -W warning "$page" ;;
+	*.[1578]) mandoc -T lint -W warning "$page" ;;
 	esac
 done 2>&1 | verdict "manual pages"
 
@@ -57,12 +57,12 @@ if command -v cppcheck > /dev/null; then
 	done
 	cppcheck -q --enable=warning,portability --inline-suppr $macros \
 	    --suppress=missingInclude --suppress=missingIncludeSystem \
-	    --suppress=getgrnamCalled --suppress=getpwnamCalled \
+	    --suppress=getpwuidCalled --suppress=getgrnamCalled --suppress=getpwnamCalled \
 	    --suppress=readdirCalled --suppress=cryptCalled \
 	    --suppress=ctuuninitvar --suppress=*:compat/prove.c \
 	    --suppress=shiftTooManyBitsSigned:compat/timingsafe.c \
 	    --library=posix -I . -I compat/include -D__linux__ \
-	    lib imsg compat smtpd-stoken tokend lmtpd tokenctl 2>&1 |
+	    lib imsg compat smtpd-stoken tokend lmtpd tokenctl tokensend 2>&1 |
 	    verdict cppcheck
 else
 	skip cppcheck cppcheck
@@ -93,7 +93,7 @@ done | verdict "functions that can be read"
 	    $(files 'smtpd-stoken/relay/smtp/*')
 } 2>/dev/null | grep -v 'imsg/verdicts.h' | verdict "smtp/ is pure"
 
-grep -nE '#include "(smtpd-stoken|tokend|lmtpd|tokenctl)/' \
+grep -nE '#include "(smtpd-stoken|tokend|lmtpd|tokenctl|tokensend)/' \
     $(files 'lib/*' 'imsg/*' 'compat/*') 2>/dev/null |
     verdict "lib, imsg and compat know nothing above them"
 

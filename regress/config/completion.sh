@@ -25,4 +25,15 @@ case $(complete_words tokenctl revoke p) in
 " pair ") ;;
 *) echo "revoke p is not pair"; failed=1 ;;
 esac
+. etc/bash_completion/tokensend || exit 1
+for option in $(sed -n 's/.*getopt(argc, argv, "+\(.*\)").*/\1/p' \
+    tokensend/options.c | tr -d : | fold -w 1); do
+	COMP_WORDS=(tokensend -)
+	COMP_CWORD=1
+	_tokensend
+	case " ${COMPREPLY[*]} " in
+	*" -$option "*) ;;
+	*) echo "tokensend -$option is not completed"; failed=1 ;;
+	esac
+done
 exit $failed

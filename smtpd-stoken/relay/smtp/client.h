@@ -52,10 +52,8 @@ struct client_settings {
 	const char *hostname; /* for EHLO */
 	const char *user, *password; /* AUTH; user NULL: none. Only with TLS */
 	/*
-	 * LMTP to a token server: user is a recipient, password the token for
-	 * him, the one mechanism is STOKEN, and a peer that does not list it
-	 * is left with QUIT (S1-64). Recipients' parameters are STOKEN= and
-	 * MYSTOKEN=, and secret.
+	 * A token server: user is a recipient, password his token. Who does
+	 * not list STOKEN is left (S1-64). Parameters of RCPT are secret.
 	 */
 	int stoken;
 };
@@ -71,9 +69,9 @@ struct client_actions {
 	 * go on at client_drained(). Commands come all the same.
 	 */
 	int (*write)(void *owner, const void *data, size_t length);
-	/* The same; wipe every copy once it is sent. */
+	/* The same; wiped once it is sent. */
 	void (*write_secret)(void *owner, const void *data, size_t length);
-	/* Everything written so far in clear, then TLS, then client_on_tls() */
+	/* What was written in clear, then TLS, then client_on_tls() */
 	void (*start_tls)(void *owner);
 	/* No transaction is open, and one may begin: keep it, or use it. */
 	void (*ready)(void *owner);
@@ -82,15 +80,11 @@ struct client_actions {
 	    void *owner, uint32_t id, const struct client_reply *);
 	/* All but the last octets are out: client_release() sends them. */
 	void (*held)(void *owner);
-	/*
-	 * The one result of an accepted recipient. It may come before
-	 * client_data() was called: then the connection was lost.
-	 */
+	/* The one result of an accepted one; before client_data(): lost. */
 	void (*result)(void *owner, uint32_t id, const struct client_reply *);
 	/*
-	 * The connection is over: close it, and free the client when no call
-	 * into it is under way. Said once, last. reply NULL: after QUIT.
-	 * reason is for the log, never with a secret, and printable.
+	 * Once, last: close it, and free the client when no call into it is
+	 * under way. NULL: after QUIT. reason is printable, for the log.
 	 */
 	void (*over)(
 	    void *owner, const struct client_reply *reply, const char *reason);
@@ -100,14 +94,14 @@ struct client_actions {
 struct client *client_new(
     const struct client_settings *, const struct client_actions *, void *owner);
 void client_free(struct client *);
-
-/* What the peer sent. All of it is used up. */
+/*
+ * What the peer sent, all of which is used up; more of the message may be
+ * written; TLS stands, and the peer is who it should be; the connection ended,
+ * or TLS failed: why in a few words for the log.
+ */
 void client_input(struct client *, const void *data, size_t length);
-/* More octets of the message may be written. */
 void client_drained(struct client *);
-/* TLS stands, and the peer is who it should be. */
 void client_on_tls(struct client *);
-/* The connection ended, or TLS failed; why in a few words for the log. */
 void client_lost(struct client *, const char *why);
 /* The peer took too long. Which answer is awaited: client_awaits(). */
 void client_timeout(struct client *);
@@ -140,11 +134,10 @@ int client_recipient(
     struct client *, uint32_t id, const char *address, const char *parameters);
 
 /*
- * For a peer that offers METADATA: the Received field in front of the head
- * goes in a container of type 0, behind it go the containers as they are, and
- * then what is left of the head and the content: the message without the
- * fields that came in containers (M-26, M-27). Other peers get head and
- * message as they would without this.
+ * For a peer with METADATA: the Received field in front of the head goes in a
+ * container of type 0, then the containers as they are, what is left of the
+ * head, and the content, which is without the fields that came in containers
+ * (M-26, M-27). Other peers get head and message as without this.
  */
 struct client_metadata {
 	uint64_t content_size; /* octets that read_content gives */
@@ -200,7 +193,7 @@ void client_quit(struct client *);
 const char *client_awaits(const struct client *);
 int client_is_ready(const struct client *); /* no transaction, and usable */
 int client_is_over(const struct client *);
-/* The code that AUTH was refused with, once the client is over; 0: it was not */
+/* The code that AUTH was refused with; 0: it was not. */
 unsigned int client_login_refused(const struct client *);
 /* Whether the peer knows an extension, for instance "CHUNKING". */
 int client_offers(const struct client *, const char *keyword);

@@ -1,0 +1,16 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# tokensend-or-sendmail.sh SENDER RECIPIENT < message
+# By token, or else by the MTA's sendmail, as it would have gone without. For
+# a single recipient: with more, some would get it twice. The tokens are in
+# the file ~/.tokensend of the user that this runs as (see tokensend(1)).
+# SENDMAIL and TOKENSEND may be set: programs with arguments.
+set -u
+umask 077
+message=$(mktemp) || exit 75
+trap 'rm -f "$message"' EXIT
+cat > "$message" || exit 75
+# shellcheck disable=SC2086
+${TOKENSEND:-tokensend} -f "$1" "$2" < "$message" > /dev/null && exit 0
+# shellcheck disable=SC2086
+${SENDMAIL:-/usr/sbin/sendmail -G -i} -f "$1" -- "$2" < "$message"

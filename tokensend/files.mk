@@ -1,0 +1,17 @@
+# What sends is the relay's own code; what is here says to whom, and by what.
+TOKENSEND_OBJS = \
+	tokensend/fail.o \
+	tokensend/find.o \
+	tokensend/main.o \
+	tokensend/message.o \
+	tokensend/options.o \
+	tokensend/route.o \
+	tokensend/route_client.o \
+	tokensend/tokenfile.o \
+	tokensend/tokens.o
+TOKENSEND_RELAY_OBJS = \
+	smtpd-stoken/relay/discover.o \
+	smtpd-stoken/relay/dns.o \
+	smtpd-stoken/relay/link.o \
+	smtpd-stoken/relay/resolve.o \
+	smtpd-stoken/relay/trust.o

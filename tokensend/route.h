@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One session with the token server of a domain: TLS, whose certificate is
+ * that of the domain (D-S14), AUTH STOKEN with the token of the first
+ * recipient, one transaction with all of them. Everyone gets his answer.
+ */
+#ifndef TOKENSEND_ROUTE_H
+#define TOKENSEND_ROUTE_H
+
+#include <sys/types.h>
+
+#include <event.h>
+
+#include "smtpd-stoken/relay/discover.h"
+#include "smtpd-stoken/relay/link.h"
+#include "smtpd-stoken/relay/smtp/client.h"
+#include "tokensend/message.h"
+#include "tokensend/options.h"
+#include "tokensend/tokens.h"
+
+#define ROUTE_MILLISECONDS 10000 /* until the recipients are answered */
+
+enum fate {
+	FATE_OPEN, /* nothing is known yet */
+	FATE_DELIVERED,
+	FATE_ORDINARY /* the ordinary route is to be taken */
+};
+
+struct recipient {
+	char address[MAILBOX_SIZE]; /* as it was given, without <> */
+	char canonical[MAILBOX_SIZE];
+	const char *domain; /* in `canonical` */
+	char token[TOKEN_SIZE]; /* "": there is none */
+	enum fate fate;
+};
+
+/* What all sessions share; recipient_...() tell of each once. */
+struct sending {
+	const struct options *options;
+	struct message *message;
+	struct trust *trust;
+	char hostname[256]; /* for LHLO */
+	struct recipient *recipients;
+	size_t count;
+	uint64_t deadline; /* of the domain: find_clock() */
+	/* Answered 250; the token in it, or "". */
+	void (*delivered)(struct sending *, struct recipient *,
+	    const struct client_reply *, const char *token);
+	void (*ordinary)(struct sending *, struct recipient *, const char *why);
+	void *owner;
+};
+
+enum stage {
+	STAGE_CONNECTS, /* up to and with the recipients' answers */
+	STAGE_DATA,
+	STAGE_ENDS
+};
+
+struct route {
+	struct sending *sending;
+	const struct servers *servers;
+	size_t next; /* of the servers */
+	const struct server *server;
+	const char *domain;
+	struct recipient *first; /* whose token logs in */
+	enum stage stage;
+	int shaking; /* TLS is under way */
+	int over;
+	int depth; /* calls of ours under way */
+	int began; /* the transaction */
+	size_t open, accepted; /* recipients: asked, taken */
+	char why[1400]; /* why it ended */
+	char peer[128];
+	struct link *link;
+	struct client *client;
+	struct client_settings settings;
+	struct event timer;
+};
+
+/*
+ * Runs a session, and the event loop with it, for those recipients of the
+ * domain that are open and have a token. Returns 1 if it may be tried again
+ * for those who are still open, with another token to log in.
+ */
+int route_run(struct sending *, const struct servers *, const char *domain);
+
+/* Inside: route_client.c. */
+extern const struct client_actions route_actions;
+void route_start_tls(struct route *);
+void route_patience(struct route *);
+int route_has(const struct route *, const struct recipient *);
+void route_give_up(struct route *, const char *why);
+
+#endif
