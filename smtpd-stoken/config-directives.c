@@ -69,28 +69,6 @@ parse_path(struct parser *parser, const struct directive *directive)
 	    (char **)(void *)((char *)parser->config + directive->offset));
 }
 
-static int
-later(struct parser *parser, const struct place *place,
-    const struct directive *directive)
-{
-	return parse_error(parser, place,
-	    "\"%s%s%s\" is not available yet, expected \"%s\"", directive->name,
-	    directive->word == NULL ? "" : " ",
-	    directive->word == NULL ? "" : directive->word,
-	    directive->expected);
-}
-
-int
-parse_off(struct parser *parser, const struct directive *directive)
-{
-	struct place place = parse_place(parser);
-
-	if (directive->expected[0] == '\0' ||
-	    parse_accept(parser, directive->expected))
-		return 0;
-	return later(parser, &place, directive);
-}
-
 /* A domain in its canonical form (PROTOCOL D-S04), or NULL and reported. */
 static char *
 domain_text(struct parser *parser, const char *text, const struct place *place)

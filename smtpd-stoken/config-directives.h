@@ -9,7 +9,6 @@ int parse_count(struct parser *, const struct directive *);
 int parse_duration(struct parser *, const struct directive *);
 int parse_choice(struct parser *, const struct directive *);
 int parse_path(struct parser *, const struct directive *);
-int parse_off(struct parser *, const struct directive *);
 
 int parse_hostname(struct parser *, const struct directive *);
 int parse_domain(struct parser *, const struct directive *);
@@ -26,6 +25,7 @@ int parse_relay(struct parser *, const struct directive *);
 int parse_lmtp(struct parser *, const struct directive *);
 int parse_resolver(struct parser *, const struct directive *);
 int parse_header(struct parser *, const struct directive *);
+int parse_learn(struct parser *, const struct directive *);
 int parse_metadata_no(struct parser *, const struct directive *);
 int parse_metadata_strict(struct parser *, const struct directive *);
 int parse_metadata_flags(struct parser *, const struct directive *);

@@ -127,8 +127,8 @@ void print_mechanisms(FILE *, const struct config *, const struct directive *);
 void print_relay(FILE *, const struct config *, const struct directive *);
 void print_lmtp(FILE *, const struct config *, const struct directive *);
 void print_header(FILE *, const struct config *, const struct directive *);
+void print_learn(FILE *, const struct config *, const struct directive *);
 void print_resolver(FILE *, const struct config *, const struct directive *);
-void print_off(FILE *, const struct config *, const struct directive *);
 
 /* The last has no name. */
 struct mechanism {

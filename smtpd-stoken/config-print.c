@@ -274,18 +274,6 @@ print_mechanisms(
 	fputs(" }\n", file);
 }
 
-/* A feature of a later version: it is off, and the file may say so. */
-void
-print_off(
-    FILE *file, const struct config *config, const struct directive *directive)
-{
-	(void)config;
-	begin(file, directive);
-	if (directive->expected[0] != '\0')
-		fprintf(file, " %s", directive->expected);
-	fputc('\n', file);
-}
-
 void
 config_print(const struct config *config, FILE *file)
 {

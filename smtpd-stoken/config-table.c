@@ -43,10 +43,6 @@
 		name, word, parse, print, repeat, defaults, expected, 0, 0, 0 \
 	}
 /* A feature that a later version brings: only switching it off is allowed. */
-#define OFF(name, word, expected)                                            \
-	{                                                                    \
-		name, word, parse_off, print_off, 0, NULL, expected, 0, 0, 0 \
-	}
 
 const struct directive directives[] = {
     OTHER("hostname", NULL, 0, NULL, "NAME", parse_hostname, print_hostname),
@@ -86,7 +82,9 @@ const struct directive directives[] = {
     /* A transaction each: more would keep a client waiting. */
     {"token", "header", parse_header, print_header, 0, "recipients 10",
 	"no | recipients NUMBER", AT(token_header_recipients), 1, 100},
-    OFF("token", "learn", "none"),
+    OTHER("token", "learn", 0, "authenticated",
+	"none | any | authenticated [\"AUTHSERV-ID\"]", parse_learn,
+	print_learn),
     CHOICE("token", "mine", "yes", "no | yes", token_mine),
     OTHER("remember", "no", 0, NULL, "", parse_remember_no, print_remember_no),
     OTHER("remember", "types", 0, "{ random jwt } lifetime 90d maximum 365d",

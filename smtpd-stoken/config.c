@@ -95,6 +95,7 @@ config_free(struct config *config)
 	free(config->resolver);
 	free(config->relay_label);
 	free(config->relay_secrets);
+	free(config->token_learn_authserv);
 	free(config->ca_file);
 	free(config);
 }

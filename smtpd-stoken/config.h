@@ -115,6 +115,8 @@ struct config {
 	uint64_t token_permanent_refresh;
 	uint64_t token_permanent_grace;
 	uint64_t token_header_recipients; /* 0: token header no */
+	uint64_t token_learn; /* enum token_learn */
+	char *token_learn_authserv; /* or NULL: hostname */
 	uint64_t token_mine;
 	uint64_t metadata; /* 0: metadata no */
 	uint64_t metadata_strict;

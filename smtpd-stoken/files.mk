@@ -11,6 +11,7 @@ CONFIG_OBJS = \
 	smtpd-stoken/config-remember.o \
 	smtpd-stoken/config-relay.o \
 	smtpd-stoken/config-table.o \
+	smtpd-stoken/config-token.o \
 	smtpd-stoken/config-users.o
 PARENT_OBJS = \
 	$(CONFIG_OBJS) \

@@ -67,6 +67,8 @@ copy_relay(struct settings *s, const struct config *config)
 	s->token_mine = config->token && config->token_mine && listens(config);
 	s->token_header_recipients =
 	    config->token ? config->token_header_recipients : 0;
+	s->token_learn = config->token ? config->token_learn : 0;
+	s->token_learn_authserv = copy(config->token_learn_authserv);
 	s->deliver_lmtp = config->lmtp_address != NULL;
 	s->lmtp_address = copy(config->lmtp_address);
 	s->spool = copy(config->spool);

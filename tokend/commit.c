@@ -12,6 +12,8 @@
 #define VERDICTS_MAX 1000
 #define TICKETS_MAX 49152
 #define TOKENS_MAX 49152
+#define LEARNED_MAX 16 /* tokens in a message's fields */
+#define SAFE 640
 
 struct grant {
 	uint64_t expires;
@@ -214,6 +216,71 @@ delivered(
 		tokend.counters.tokens_held++;
 }
 
+/*
+ * What the tokens in a message's fields were given for: its recipients here,
+ * by who its From field names. A token session speaks for one sender alone;
+ * on the socket the engine has looked who vouches for the address.
+ */
+static int
+may_learn(const struct session *session, const struct recipient *recipient,
+    const char *from)
+{
+	if (!recipient->granted || recipient->mailbox_count == 0)
+		return 0;
+	return session->who == WHO_MTA ||
+	    (recipient->has_token && strcmp(recipient->remote, from) == 0);
+}
+
+/* The first of several is tried first: it is put in last (S1-50). */
+static void
+learn_one(const struct session *session, const struct recipient *recipient,
+    struct bytes from, struct bytes tokens)
+{
+	struct bytes all[LEARNED_MAX];
+	size_t n = 0, kept = 0;
+	char local[SAFE], remote[SAFE];
+
+	while (n < LEARNED_MAX && list_next(&tokens, &all[n]) == 1)
+		n++;
+	while (n-- > 0)
+		kept +=
+		    held_put(&tokend.issuer, from, bytes_text(recipient->local),
+			all[n], HELD_FIELD, wall_clock()) == 0;
+	if (kept == 0)
+		return;
+	tokend.counters.tokens_held += kept;
+	log_safe(local, sizeof(local), bytes_text(recipient->local));
+	log_safe(remote, sizeof(remote), from);
+	log_info("%s token learned local=<%s> remote=<%s> count=%zu",
+	    session_name(session), local, remote, kept);
+}
+
+static void
+learn(const struct session *session, const struct msg_commit_end *m)
+{
+	const struct recipient *recipient;
+	char from[ADDRESS_SIZE];
+	size_t i, accepted = 0;
+
+	/* Our own users have no need of them. */
+	if (address_canonical_text(
+		(const char *)m->from.data, m->from.length, from) == -1 ||
+	    is_local(bytes_text(from)))
+		return;
+	for (i = 0; i < session->recipient_count; i++) {
+		recipient = &session->recipients[i];
+		if (!recipient_is_accepted(recipient->verdict))
+			continue;
+		if (accepted < m->results.length &&
+		    m->results.data[accepted] == 1 &&
+		    may_learn(session, recipient, from))
+			learn_one(
+			    session, recipient, bytes_text(from), m->learned);
+		accepted++;
+	}
+	flush_soon();
+}
+
 /* The new tokens of the accepted recipients, in order, as a LIST. */
 static void
 collect(struct session *session, struct bytes results, struct list_writer *list)
@@ -263,6 +330,8 @@ on_commit_end(struct channel *engine, const union message *message, int fd)
 			session->recipients[i].granted = 0;
 	}
 	collect(session, m->results, &list);
+	if (m->learned.length > 0 && tokend.settings->tokens != 0)
+		learn(session, m);
 	if (session->flight != NULL)
 		flight_end(session->flight);
 	session->flight = NULL;

@@ -122,6 +122,16 @@ answer_later(batch_done *done, void *argument)
 	(void)evtimer_add(&flush_timer, &at_once);
 }
 
+/* Who waits for something does not have to wait longer. */
+void
+flush_soon(void)
+{
+	const struct timeval second = {1, 0};
+
+	if (store_dirty(tokend.store) && !evtimer_pending(&flush_timer, NULL))
+		(void)evtimer_add(&flush_timer, &second);
+}
+
 static void
 take_lifetimes(const struct settings *settings)
 {

@@ -36,7 +36,7 @@
 	COUNTER(notices) /* failures told to senders */            \
 	COUNTER(tokens_temporary) /* made */                       \
 	COUNTER(tokens_permanent) /* made */                       \
-	COUNTER(tokens_held) /* taken from MYSTOKEN */             \
+	COUNTER(tokens_held) /* others', that were kept */         \
 	COUNTER(revocations)
 
 struct tokend {
@@ -69,6 +69,9 @@ uint64_t wall_clock(void);
  * memory, which is freed after `done`.
  */
 void answer_later(batch_done *done, void *argument);
+
+/* Plans a flush for what was written and nobody waits for. */
+void flush_soon(void);
 
 /* Is the domain of a canonical address one of ours? */
 int is_local(struct bytes address);

@@ -70,7 +70,8 @@ compare(const struct header *a, const struct header *b)
 	size_t i;
 
 	if (strcmp(header_from(a), header_from(b)) != 0 ||
-	    header_hops(a) != header_hops(b))
+	    header_hops(a) != header_hops(b) ||
+	    header_is_authentic(a) != header_is_authentic(b))
 		abort();
 	for (i = 0; header_token(a, i) != NULL; i++)
 		if (header_token(b, i) == NULL ||
@@ -108,6 +109,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	rules.submission = data[0] & 1;
 	rules.results = rules.submission || (data[0] & 2);
+	rules.learn = !rules.submission;
+	rules.authserv = rules.results ? NULL : "mx.a.example";
 	a = run(&rules, (const char *)data + 1, size - 1, SIZE, &whole);
 	b = run(&rules, (const char *)data + 1, size - 1,
 	    (size_t)(data[0] >> 2) + 1, &pieces);

@@ -4,7 +4,7 @@
  * N.ok what is said about it: its errors, or its canonical form, which must
  * read back to itself. With UPDATE in the environment N.ok is written anew.
  *
- * objects: smtpd-stoken/lexer.o smtpd-stoken/config.o smtpd-stoken/config-check.o smtpd-stoken/config-directives.o smtpd-stoken/config-file.o smtpd-stoken/config-listen.o smtpd-stoken/config-metadata.o smtpd-stoken/config-parse.o smtpd-stoken/config-print.o smtpd-stoken/config-remember.o smtpd-stoken/config-relay.o smtpd-stoken/config-table.o smtpd-stoken/config-users.o
+ * objects: smtpd-stoken/lexer.o smtpd-stoken/config.o smtpd-stoken/config-check.o smtpd-stoken/config-directives.o smtpd-stoken/config-file.o smtpd-stoken/config-listen.o smtpd-stoken/config-metadata.o smtpd-stoken/config-parse.o smtpd-stoken/config-print.o smtpd-stoken/config-remember.o smtpd-stoken/config-relay.o smtpd-stoken/config-table.o smtpd-stoken/config-token.o smtpd-stoken/config-users.o
  * libs: -lidn2
  */
 #include <sys/stat.h>

@@ -28,12 +28,10 @@
 #define BLANKS "          "
 #define BLANKS_100 \
 	BLANKS BLANKS BLANKS BLANKS BLANKS BLANKS BLANKS BLANKS BLANKS BLANKS
-#define BLANKS_1100                                                       \
-	BLANKS_100 BLANKS_100 BLANKS_100 BLANKS_100 BLANKS_100 BLANKS_100 \
-	    BLANKS_100 BLANKS_100 BLANKS_100 BLANKS_100 BLANKS_100
-#define LONG                                                            \
-	HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED \
-	    HUNDRED HUNDRED HUNDRED
+#define BLANKS_500 BLANKS_100 BLANKS_100 BLANKS_100 BLANKS_100 BLANKS_100
+#define BLANKS_2100 BLANKS_500 BLANKS_500 BLANKS_500 BLANKS_500 BLANKS_100
+#define FIVE HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED
+#define LONG FIVE FIVE FIVE FIVE HUNDRED
 
 struct output {
 	char text[SIZE];
@@ -154,7 +152,7 @@ static const struct {
 	BOTH "Submission-Token: " LONG "\n " LONG "\nX: y\n\n", BOTH "X: y\n\n",
 	"", "", 0},
     {"blanks without end", 1, 1,
-	BOTH "Submission-Token" BLANKS_1100 ": abc\n " LONG "\nX: y\n\n",
+	BOTH "Submission-Token" BLANKS_2100 ": abc\n " LONG "\nX: y\n\n",
 	BOTH "X: y\n\n", "", "", 0},
     {"at most 16 are kept", 1, 1,
 	BOTH "Submission-Token: 1\nSubmission-Token: 2\nSubmission-Token: 3\n"
@@ -207,7 +205,7 @@ static const struct {
 	"Authentication-Results: (" LONG ") mx.a.example; x\n y\nY: z\n\n",
 	"Y: z\n\n", "", "", 0},
     {"hidden behind blanks", 0, 1,
-	"Authentication-Results" BLANKS_1100 ": mx.a.example; x\n y\nY: z\n\n",
+	"Authentication-Results" BLANKS_2100 ": mx.a.example; x\n y\nY: z\n\n",
 	"Y: z\n\n", "", "", 0},
     {"hidden by a fold in the name", 0, 1,
 	"Authentication-Results\n : mx.a.example; x\n y\nY: z\n\n", "Y: z\n\n",
@@ -298,12 +296,116 @@ headers(void **state)
 	}
 }
 
+#define PASS "Authentication-Results: mx; dmarc=pass\n"
+#define FAIL "Authentication-Results: mx; dmarc=fail\n"
+#define AL "From: al@b.example\n"
+
+/* What is not a user's passes as it is, and its tokens are known (S1-50). */
+static const struct {
+	const char *name, *in;
+	const char *tokens; /* each with a space behind it */
+	const char *from;
+	int authentic;
+} learning[] = {
+    {"several",
+	"Submission-Token: a\n" AL "submission-token:b;host=x\n" PASS
+	"\nSubmission-Token: c\n",
+	"a b ", "al@b.example", 1},
+    {"no From", PASS "Submission-Token: a\n\n", "a ", "", 0},
+    {"two of From", AL PASS AL "Submission-Token: a\n\n", "a ", "", 0},
+    {"three of From", AL PASS AL AL "\n", "", "", 0},
+    {"two authors", PASS "From: al@b.example, eve@b.example\n\n", "", "", 0},
+    {"the topmost is believed", PASS FAIL AL "\n", "", "al@b.example", 1},
+    {"and no other", FAIL PASS AL "\n", "", "al@b.example", 0},
+    {"those of others do not count",
+	"Authentication-Results: my; dmarc=fail\n" PASS AL "\n", "",
+	"al@b.example", 1},
+    {"nor vouch", "Authentication-Results: my; dmarc=pass\n" AL "\n", "",
+	"al@b.example", 0},
+    {"too long to be read",
+	"Authentication-Results: mx; dmarc=pass (" LONG ")\n" PASS AL "\n", "",
+	"al@b.example", 0},
+    {"too long to be ours",
+	"Authentication-Results: (" LONG ") mx; dmarc=pass\n" AL "\n", "",
+	"al@b.example", 0},
+    {"a name that goes on",
+	"Authentication-Results" BLANKS_2100 ": mx; dmarc=pass\n" AL
+	"Submission-Token" BLANKS_2100 ": abc\n\n",
+	"", "al@b.example", 0},
+    {"a name in two lines",
+	"Authentication-Results\n : mx; dmarc=pass\nSubmission-Token\n : x\n" AL
+	"\n",
+	"", "al@b.example", 0},
+    {"behind text", "hello\n" PASS AL "Submission-Token: a\n\n", "a ",
+	"al@b.example", 1},
+    {"no body", PASS AL "Submission-Token: a", "a ", "al@b.example", 1},
+    {"in the body", AL "\n" PASS "Submission-Token: a\n", "", "al@b.example",
+	0},
+    {"bad ones",
+	AL "Submission-Token: " FIVE "\nSubmission-Token: a=b\n"
+	   "Submission-Token:\nSubmission-Token: \xc3\xbc\n"
+	   "Submission-Token: \x01x\nSubmission-Token: ;a\n\n",
+	"", "al@b.example", 0},
+};
+
+static void
+learn_one(size_t which, size_t first, size_t step, int results)
+{
+	static struct output output;
+	struct header_rules rules = {.learn = 1,
+	    .results = results,
+	    .authserv = "mx",
+	    .hostname = "mx.a.example",
+	    .id = "ID"};
+	const char *in = learning[which].in;
+	struct header *header;
+	char tokens[6000] = "";
+	size_t i;
+
+	if (results)
+		rules.authserv = NULL;
+	header = run(&rules, in, strlen(in), first, step, &output);
+	for (i = 0; header_token(header, i) != NULL; i++) {
+		strlcat(tokens, header_token(header, i), sizeof(tokens));
+		strlcat(tokens, " ", sizeof(tokens));
+	}
+	if (strcmp(tokens, learning[which].tokens) != 0)
+		print_error("%s: %s\n", learning[which].name, tokens);
+	assert_string_equal(tokens, learning[which].tokens);
+	assert_string_equal(header_from(header), learning[which].from);
+	if (!results) {
+		assert_string_equal(output.text, in);
+		if (header_is_authentic(header) != learning[which].authentic)
+			print_error("%s\n", learning[which].name);
+		assert_int_equal(
+		    header_is_authentic(header), learning[which].authentic);
+	} else
+		assert_false(header_is_authentic(header));
+	header_free(header);
+}
+
+static void
+learned(void **state)
+{
+	size_t i, j;
+
+	(void)state;
+	for (i = 0; i < COUNT(learning); i++) {
+		learn_one(i, SIZE, 1, 0);
+		learn_one(i, SIZE, 1, 1);
+		learn_one(i, 1, 1, 1);
+		learn_one(i, 3, 7, 0);
+		for (j = 1; j < strlen(learning[i].in); j += 1 + j / 100)
+			learn_one(i, j, SIZE, 0);
+	}
+}
+
 /* Fields whose ends fall around the end of what is looked at. */
 static void
 edges(void **state)
 {
 	static struct output output, pieces;
-	static char in[4096];
+	static char in[8192];
 	struct header_rules rules = {.submission = 1,
 	    .results = 1,
 	    .hostname = "mx.a.example",
@@ -318,7 +420,7 @@ edges(void **state)
 
 	(void)state;
 	for (i = 0; i < COUNT(starts); i++)
-		for (j = 1000; j < 1060; j++) {
+		for (j = 2020; j < 2090; j++) {
 			n = strlcpy(in, starts[i], sizeof(in));
 			memset(in + n, i < 6 ? 'x' : ' ', j);
 			strlcpy(in + n + j, "): y\n z\nA: b\n\nc\n",
@@ -431,6 +533,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(headers),
 	    cmocka_unit_test(edges),
+	    cmocka_unit_test(learned),
 	    cmocka_unit_test(from_addresses),
 	    cmocka_unit_test(international_authserv),
 	};

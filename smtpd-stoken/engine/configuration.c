@@ -11,6 +11,11 @@ _Static_assert(METADATA_FLAGS_SOCKET == SMTP_FLAGS_SOCKET &&
 	METADATA_FLAGS_TOKEN == SMTP_FLAGS_TOKEN,
     "the setting is taken as it is");
 
+_Static_assert((int)TOKEN_LEARN_NONE == (int)SMTP_LEARN_NONE &&
+	(int)TOKEN_LEARN_AUTHENTICATED == (int)SMTP_LEARN_AUTHENTICATED &&
+	(int)TOKEN_LEARN_ANY == (int)SMTP_LEARN_ANY,
+    "so is this one");
+
 /* As many as the octets of COMMIT_GRANT can speak of. */
 #define RECIPIENTS_MAX 1000
 
@@ -109,7 +114,10 @@ configuration_new(const struct settings *settings)
 					     : settings->hostname);
 	if (settings->relay_host != NULL)
 		c->relay_host = strdup(settings->relay_host);
-	if (c->hostname == NULL || c->domain == NULL) {
+	c->authserv = copy(settings->token_learn_authserv != NULL
+		? settings->token_learn_authserv
+		: settings->hostname);
+	if (c->authserv == NULL || c->hostname == NULL || c->domain == NULL) {
 		configuration_release(c);
 		return NULL;
 	}
@@ -127,6 +135,8 @@ configuration_new(const struct settings *settings)
 	c->smtp.tokens = settings->tokens != 0;
 	c->smtp.normalize = settings->bare_newline_normalize != 0;
 	c->smtp.show_client = settings->received_client_show != 0;
+	c->smtp.learn = (enum smtp_learn)settings->token_learn;
+	c->smtp.authserv = c->authserv;
 	c->smtp.relay = settings->relay != 0;
 	c->smtp.metadata = settings->metadata != 0;
 	c->smtp.metadata_strict = settings->metadata_strict != 0;
@@ -154,6 +164,7 @@ configuration_release(struct configuration *c)
 	free(c->hostname);
 	free(c->domain);
 	free(c->relay_host);
+	free(c->authserv);
 	free(c);
 }
 

@@ -21,6 +21,7 @@ struct configuration {
 	unsigned long references;
 	char *hostname, *domain;
 	char *relay_host; /* or NULL */
+	char *authserv; /* or NULL */
 };
 
 /* Returns NULL when there is no memory; the caller holds the reference. */

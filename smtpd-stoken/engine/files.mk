@@ -34,6 +34,7 @@ SMTP_OBJS = \
 	smtpd-stoken/engine/smtp/parameter.o \
 	smtpd-stoken/engine/smtp/passed.o \
 	smtpd-stoken/engine/smtp/reply.o \
+	smtpd-stoken/engine/smtp/results.o \
 	smtpd-stoken/engine/smtp/session.o \
 	smtpd-stoken/engine/smtp/trace.o \
 	smtpd-stoken/engine/smtp/transaction.o \

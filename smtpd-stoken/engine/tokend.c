@@ -10,6 +10,8 @@
 #include "smtpd-stoken/engine/tokend.h"
 #include "smtpd-stoken/engine/transfer.h"
 
+#define LEARNED_MAX 4096 /* octets of COMMIT_END.learned */
+
 static int
 ask(uint16_t number, const union message *m)
 {
@@ -147,12 +149,26 @@ tokend_commit_begin(
 }
 
 int
-tokend_commit_end(struct session *s, uint32_t transaction,
-    const uint8_t *results, size_t length)
+tokend_commit_end(struct session *s, uint32_t transaction, struct bytes results)
 {
 	union message m = {.commit_end = {.session = s->id,
 			       .transaction = transaction,
-			       .results = bytes_of(results, length)}};
+			       .results = results}};
+	const char *tokens[SMTP_SUPPLIED_MAX], *from;
+	uint8_t space[LEARNED_MAX];
+	struct list_writer list;
+	size_t i, n = 0;
+
+	if (transaction == s->transaction)
+		n = smtp_learned_tokens(s->smtp, tokens, &from);
+	if (n > 0) {
+		list_init(&list, space, sizeof(space));
+		for (i = 0; i < n; i++)
+			if (list_add(&list, bytes_text(tokens[i])) == -1)
+				break;
+		m.commit_end.from = bytes_text(from);
+		m.commit_end.learned = list_bytes(&list);
+	}
 
 	return ask(MSG_COMMIT_END, &m);
 }

@@ -24,8 +24,9 @@ int tokend_remember(struct session *s, const char *type);
 int tokend_revoke(struct session *, const char *remote, const char *local);
 int tokend_commit_begin(
     struct session *, uint32_t transaction, const char *message);
-int tokend_commit_end(struct session *, uint32_t transaction,
-    const uint8_t *results, size_t length);
+/* With it goes what may be learned from the message (S1-50). */
+int
+tokend_commit_end(struct session *, uint32_t transaction, struct bytes results);
 int tokend_submit(struct session *, uint32_t transaction, const char *from,
     struct bytes supplied);
 int tokend_notice(struct session *, uint32_t transaction, const char *message);

@@ -326,7 +326,8 @@ transfer_end(struct transfer *t)
 			octets[t->fates[i].position] =
 			    t->fates[i].reply == SMTP_OK;
 	/* Most deliveries bring no new token: then nobody has to wait. */
-	return tokend_commit_end(s, t->transaction, octets, t->counted) == 0 &&
+	return tokend_commit_end(
+		   s, t->transaction, bytes_of(octets, t->counted)) == 0 &&
 	    !t->orphan && t->answers;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <string.h>
 
+#include "lib/address.h"
 #include "smtpd-stoken/engine/smtp/header.h"
 #include "smtpd-stoken/engine/smtp/session.h"
 
@@ -272,12 +273,18 @@ smtp_message_begin(struct smtp_session *session, int chunked)
 {
 	struct smtp_transaction *transaction = session->transaction;
 	struct smtp_data *data = &transaction->data;
+	const struct smtp_settings *settings = session->settings;
 	struct header_rules rules = {.submission = session->login == SMTP_USER,
 	    .results = session->login != SMTP_TRUSTED,
+	    .learn = session->login != SMTP_USER && settings->tokens &&
+		settings->learn != SMTP_LEARN_NONE,
 	    .hostname = session->settings->hostname,
 	    .id = transaction->id,
 	    .now = transaction->opened};
 
+	if (rules.learn && session->login == SMTP_TRUSTED &&
+	    settings->learn == SMTP_LEARN_AUTHENTICATED)
+		rules.authserv = settings->authserv;
 	header_free(data->header);
 	memset(data, 0, sizeof(*data));
 	data->chunked = chunked != 0;
@@ -405,4 +412,36 @@ smtp_header_from(const struct smtp_session *session)
 	if (transaction == NULL || transaction->data.header == NULL)
 		return "";
 	return header_from(transaction->data.header);
+}
+
+/* A token session shows who it is by the token, for its sender alone. */
+static int
+is_own(const struct smtp_session *session, const char *from)
+{
+	char ours[ADDRESS_SIZE], sender[ADDRESS_SIZE];
+	const char *said = smtp_sender(session);
+
+	return address_canonical_text(from, strlen(from), ours) == 0 &&
+	    address_canonical_text(said, strlen(said), sender) == 0 &&
+	    strcmp(ours, sender) == 0;
+}
+
+size_t
+smtp_learned_tokens(const struct smtp_session *session,
+    const char *tokens[SMTP_SUPPLIED_MAX], const char **from)
+{
+	size_t n;
+
+	if (session->login != SMTP_TOKEN && session->login != SMTP_TRUSTED)
+		return 0;
+	n = smtp_supplied_tokens(session, tokens);
+	*from = smtp_header_from(session);
+	if (n == 0 || (*from)[0] == '\0')
+		return 0;
+	if (session->login == SMTP_TOKEN)
+		return is_own(session, *from) ? n : 0;
+	return session->settings->learn == SMTP_LEARN_ANY ||
+		header_is_authentic(session->transaction->data.header)
+	    ? n
+	    : 0;
 }

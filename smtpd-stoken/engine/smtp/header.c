@@ -8,11 +8,12 @@
 
 #include "smtpd-stoken/engine/smtp/field.h"
 #include "smtpd-stoken/engine/smtp/header.h"
+#include "smtpd-stoken/engine/smtp/results.h"
 #include "smtpd-stoken/engine/smtp/smtp.h"
 #include "smtpd-stoken/engine/smtp/trace.h"
 
 /* Octets of a field that are looked at; the rest of it shares its fate. */
-#define FIELD_MAX 1024
+#define FIELD_MAX 2048
 
 /* What happens to the octets of the field under way. */
 enum field_way {
@@ -28,12 +29,15 @@ struct header {
 	struct header_rules rules;
 	char *tokens[SMTP_SUPPLIED_MAX];
 	size_t token_count;
+	char *verdict; /* Authentication-Results of rules.authserv */
+	size_t verdict_length;
 	unsigned int hops;
-	uint8_t seen[FIELD_NONE]; /* which kinds came */
+	uint8_t seen[FIELD_NONE]; /* how many of a kind came */
 	uint8_t kind, way; /* of the field under way */
 	uint8_t fresh; /* at the start of a line */
 	uint8_t later; /* not the first line */
 	uint8_t excess; /* there is more of it than is kept in field */
+	uint8_t judged; /* the topmost of rules.authserv came */
 	size_t length;
 	char field[FIELD_MAX];
 	char from[ADDRESS_MAX + 1];
@@ -69,6 +73,7 @@ header_free(struct header *header)
 		return;
 	for (i = 0; i < header->token_count; i++)
 		free(header->tokens[i]);
+	free(header->verdict);
 	free(header);
 }
 
@@ -110,6 +115,36 @@ keep_token(struct header *header, const char *value, size_t length)
 		return;
 	if ((header->tokens[header->token_count] = strdup(token)) != NULL)
 		header->token_count++;
+}
+
+/* RFC 8601 section 4.1: of those in its name only the topmost is believed. */
+static void
+keep_verdict(struct header *header)
+{
+	if (header->judged ||
+	    field_authserv_is(
+		header->field, header->length, header->rules.authserv) != 1)
+		return;
+	header->judged = 1;
+	if (header->excess ||
+	    (header->verdict = malloc(header->length)) == NULL)
+		return;
+	memcpy(header->verdict, header->field, header->length);
+	header->verdict_length = header->length;
+}
+
+/* A field that passed, and was to be read. */
+static void
+read_field(struct header *header)
+{
+	if (header->kind == FIELD_TOKEN)
+		keep_token(header, header->field, header->length);
+	else if (header->kind == FIELD_RESULTS)
+		keep_verdict(header);
+	else if (header->seen[FIELD_FROM] > 1)
+		header->from[0] = '\0';
+	else if (!header->excess)
+		field_mailbox(header->field, header->length, header->from);
 }
 
 /*
@@ -155,8 +190,8 @@ end_field(const struct flow *flow)
 		judge(flow);
 	else if (header->way == WAY_NAMING)
 		emit(flow, header->field, header->length);
-	else if (header->way == WAY_READING && !header->excess)
-		field_mailbox(header->field, header->length, header->from);
+	else if (header->way == WAY_READING)
+		read_field(header);
 	header->way = WAY_NONE;
 	header->length = 0;
 	header->excess = 0;
@@ -224,17 +259,23 @@ no_field(const struct flow *flow, size_t held)
 static void
 begin_field(struct header *header, enum field_kind kind)
 {
+	const struct header_rules *rules = &header->rules;
+
 	header->way = WAY_PASSING;
 	header->kind = (uint8_t)kind;
 	if (kind == FIELD_RECEIVED)
 		header->hops++;
-	else if (kind == FIELD_FROM && header->rules.submission &&
-	    !header->seen[FIELD_FROM])
-		header->way = WAY_READING;
-	else if ((kind == FIELD_TOKEN && header->rules.submission) ||
-	    (kind == FIELD_RESULTS && header->rules.results))
+	else if ((kind == FIELD_TOKEN && rules->submission) ||
+	    (kind == FIELD_RESULTS && rules->results))
 		header->way = WAY_HOLDING;
-	header->seen[kind] = 1;
+	else if ((kind == FIELD_FROM &&
+		     (rules->learn ||
+			 (rules->submission && !header->seen[kind]))) ||
+	    (kind == FIELD_TOKEN && rules->learn) ||
+	    (kind == FIELD_RESULTS && rules->authserv != NULL))
+		header->way = WAY_READING;
+	if (header->seen[kind] < UINT8_MAX)
+		header->seen[kind]++;
 }
 
 static int go_on(const struct flow *, const char *, size_t);
@@ -271,9 +312,8 @@ naming(const struct flow *flow, const char *text, size_t length)
 		emit(flow, text, length);
 		return 0;
 	}
-	emit(flow, text, taken + 1); /* a From field, with its colon */
+	emit(flow, text, taken + 1); /* with its colon, if it is there */
 	header->length = 0;
-	header->excess = 0;
 	return go_on(flow, text + taken + 1, length - taken - 1);
 }
 
@@ -381,4 +421,12 @@ const char *
 header_from(const struct header *header)
 {
 	return header->from;
+}
+
+int
+header_is_authentic(const struct header *header)
+{
+	return header->verdict != NULL && header->from[0] != '\0' &&
+	    results_vouch(header->verdict, header->verdict_length,
+		header->rules.authserv, header->from);
 }

@@ -18,6 +18,8 @@ struct header_rules {
 	int submission; /* a user's message: fields are added and taken out */
 	int binary; /* the body's line ends stay CR LF */
 	int results; /* forged Authentication-Results are taken out */
+	int learn; /* others' tokens in it are to be known; they stay in it */
+	const char *authserv; /* whose Authentication-Results count, or NULL */
 	const char *hostname; /* our authserv-id, and end of Message-ID */
 	const char *id; /* message id, for Message-ID */
 	time_t now; /* for Date */
@@ -42,9 +44,17 @@ int header_newline(struct header *, header_emit *, void *);
 void header_end(struct header *, header_emit *, void *);
 
 unsigned int header_hops(const struct header *); /* Received fields */
-/* The nth Submission-Token that was taken out, NULL behind the last. */
+/* The nth Submission-Token, NULL behind the last. */
 const char *header_token(const struct header *, size_t n);
-/* The only address of the first From field, else "". */
+/*
+ * The only address of the first From field, else "". With `learn` a second
+ * From field leaves none.
+ */
 const char *header_from(const struct header *);
+/*
+ * Whether the topmost Authentication-Results field of authserv vouches for
+ * that address (results.h).
+ */
+int header_is_authentic(const struct header *);
 
 #endif

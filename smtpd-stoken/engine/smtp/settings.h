@@ -22,6 +22,13 @@ enum smtp_listener {
 /* Submission-Token fields of a message that are remembered (S1-50). */
 #define SMTP_SUPPLIED_MAX 16
 
+/* Whose tokens found in mail are worth keeping (S1-50). */
+enum smtp_learn {
+	SMTP_LEARN_NONE,
+	SMTP_LEARN_AUTHENTICATED, /* with the word of smtp_settings.authserv */
+	SMTP_LEARN_ANY
+};
+
 /* Who may give flags, as bits of smtp_settings.flags_from. */
 #define SMTP_FLAGS_SOCKET 0x1
 #define SMTP_FLAGS_SUBMISSION 0x2
@@ -61,6 +68,8 @@ struct smtp_settings {
 	int normalize; /* bare-newline normalize */
 	int show_client; /* received client show */
 	int relay; /* a relay host is configured */
+	enum smtp_learn learn; /* from others' mail: `token learn` */
+	const char *authserv; /* of SMTP_LEARN_AUTHENTICATED */
 	unsigned int remember; /* token types; 0: `remember no` */
 	int metadata; /* 0: `metadata no` */
 	int metadata_strict; /* draft -01 */

@@ -155,6 +155,16 @@ size_t smtp_supplied_tokens(
     const struct smtp_session *, const char *tokens[SMTP_SUPPLIED_MAX]);
 const char *smtp_header_from(const struct smtp_session *);
 
+/*
+ * Of a message that is not a user's, from finish() on: the tokens in its
+ * Submission-Token fields, and whose they are, if they may be kept. On the
+ * socket Authentication-Results must vouch for the address in From, unless
+ * `token learn any`; in a token session it must be the sender. Returns how
+ * many.
+ */
+size_t smtp_learned_tokens(const struct smtp_session *,
+    const char *tokens[SMTP_SUPPLIED_MAX], const char **from);
+
 /* The enhanced code and text of a verdict's refusal, for the log. */
 const char *smtp_verdict_status(
     const struct smtp_session *, enum smtp_verdict, const char **text);
