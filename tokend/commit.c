@@ -329,9 +329,10 @@ on_commit_end(struct channel *engine, const union message *message, int fd)
 		for (i = 0; i < session->recipient_count; i++)
 			session->recipients[i].granted = 0;
 	}
-	collect(session, m->results, &list);
+	/* What MYSTOKEN says beside it is tried before. */
 	if (m->learned.length > 0 && tokend.settings->tokens != 0)
 		learn(session, m);
+	collect(session, m->results, &list);
 	if (session->flight != NULL)
 		flight_end(session->flight);
 	session->flight = NULL;

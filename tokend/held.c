@@ -132,6 +132,20 @@ make_room(struct pair *pair, struct bytes token, uint64_t now)
 		list->count--;
 }
 
+/* Is all as it would be? */
+static int
+is_settled(const struct pair *pair, struct bytes token, enum held_source source,
+    uint64_t now)
+{
+	size_t i, most = source == HELD_FIELD ? pair->list.count : 1;
+
+	for (i = 0; i < most && i < pair->list.count; i++)
+		if (pair->list.tokens[i].received + AGAIN > now &&
+		    is_the_one(pair, i, token))
+			return 1;
+	return 0;
+}
+
 int
 held_put(struct issuer *issuer, struct bytes remote, struct bytes local,
     struct bytes token, enum held_source source, uint64_t now)
@@ -148,8 +162,7 @@ held_put(struct issuer *issuer, struct bytes remote, struct bytes local,
 	if (pair_read(&pair) == -1)
 		return -1;
 	list = &pair.list;
-	if (list->count > 0 && list->tokens[0].received + AGAIN > now &&
-	    is_the_one(&pair, 0, token))
+	if (is_settled(&pair, token, source, now))
 		return 0;
 	if (seal(key, record_key_bytes(&pair.where), token, sealed) == -1)
 		return -1;

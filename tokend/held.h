@@ -21,7 +21,8 @@
 /*
  * Keeps a token that `remote` gave to `local`, in front of those before; the
  * oldest one goes when there are HELD_LIST_MAX. Nothing is written when it
- * is in front already, and not for long. Durable with the store's commit.
+ * is in front already, and not for long; one of a field that is held keeps
+ * its place, since both a field and MYSTOKEN may come each time. Durable with the store's commit.
  * Returns 0, or -1 when the store fails or the token (D-S02) or the addresses
  * do not fit.
  */

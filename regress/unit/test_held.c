@@ -78,6 +78,10 @@ holds_alternatives(void **state)
 	assert_int_equal(hold(f, AL, "two"), 0);
 	assert_int_equal(hold(f, AL, "three"), 0);
 	assert_int_equal(hold(f, AL, "one"), 0);
+	expect_held(f, AL, "three");
+	assert_int_equal(held_put(&f->issuer, text(AL), text(BOB), text("one"),
+			     HELD_MYSTOKEN, NOW),
+	    0);
 	expect_held(f, AL, "one");
 	assert_int_equal(forget(f, "on"), 1);
 	assert_int_equal(forget(f, "four"), 1);

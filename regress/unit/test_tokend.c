@@ -740,88 +740,6 @@ revoked_in_flight_earns_nothing(void **state)
 	assert_null(strstr(rows, "kind=permanent"));
 }
 
-/* What an engine says that it found in the message of transaction 1. */
-static void
-end_learned(
-    struct channel *c, uint64_t session, struct bytes results, const char *from)
-{
-	union message m = {.commit_end = {.session = session,
-			       .transaction = 1,
-			       .results = results,
-			       .from = bytes_text(from)}};
-	struct list_writer writer;
-	uint8_t buffer[1024];
-
-	list_init(&writer, buffer, sizeof(buffer));
-	(void)list_add(&writer, bytes_text("their-token"));
-	(void)list_add(&writer, bytes_text("another"));
-	(void)list_add(&writer, bytes_text("not=one"));
-	m.commit_end.learned = list_bytes(&writer);
-	send_on(c, MSG_COMMIT_END, &m, -1);
-	admit(c, session + 100, ""); /* it was read */
-}
-
-/* S1-50: for those who got it, from who was shown to have sent it. */
-static void
-learns_what_it_may(void **state)
-{
-	static const uint8_t two[] = {1, 0}, one[] = {1};
-	struct bytes first = bytes_of(two, 2), only = bytes_of(one, 1);
-
-	(void)state;
-	admit(mta, 1, "");
-	recipient(mta, 1, 1, 0, "bounce@c.example", "alice+x@a.example", "");
-	recipient(mta, 1, 1, 1, "bounce@c.example", ALICE, "");
-	begin(mta, 1, 1);
-	end_learned(mta, 1, first, "Friend@B.EXAMPLE");
-	assert_int_equal(JUST(SHOW_HELD), CONTROL_OK);
-	assert_non_null(
-	    strstr(rows, "remote=" FRIEND " local=alice+x@a.example "));
-	assert_non_null(strstr(rows, " learned=field tokens=2"));
-	assert_null(strstr(rows, "local=" ALICE));
-	assert_null(strstr(rows, "their-token"));
-	/* Neither our own domain's, nor what is no address. */
-	recipient(mta, 101, 1, 0, FRIEND, ALICE, "");
-	begin(mta, 101, 1);
-	end_learned(mta, 101, only, "bob@a.example");
-	recipient(mta, 201, 1, 0, FRIEND, ALICE, "");
-	begin(mta, 201, 1);
-	end_learned(mta, 201, only, "");
-	/* What was not granted was not delivered. */
-	recipient(mta, 301, 1, 0, FRIEND, ALICE, "");
-	end_learned(mta, 301, only, FRIEND);
-	/* A user's session teaches nothing. */
-	submitter(1);
-	recipient(engine, 1, 1, 0, ALICE, ALICE, "");
-	begin(engine, 1, 1);
-	end_learned(engine, 1, only, FRIEND);
-	assert_int_equal(JUST(SHOW_HELD), CONTROL_OK);
-	assert_null(strstr(rows, "local=" ALICE));
-	assert_null(strstr(rows, "remote=bob"));
-}
-
-/* An engine that lies about From in a token session gains nothing by it. */
-static void
-tokens_speak_for_their_holder(void **state)
-{
-	static const uint8_t one[] = {1};
-	struct bytes only = bytes_of(one, 1);
-
-	(void)state;
-	assert_int_equal(TELL(GENERATE_PERMANENT, FRIEND, ALICE), CONTROL_OK);
-	admit(engine, 1, "192.0.2.1");
-	assert_int_equal(
-	    recipient(engine, 1, 1, 0, FRIEND, ALICE, token), VERDICT_OK);
-	begin(engine, 1, 1);
-	end_learned(engine, 1, only, "eve@b.example");
-	pump(&answers, answers, SECONDS * 1000); /* for MYSTOKEN */
-	assert_int_equal(JUST(SHOW_HELD), CONTROL_OK);
-	assert_null(strstr(rows, "eve"));
-	assert_non_null(strstr(rows, "learned=mystoken tokens=1"));
-	assert_int_equal(
-	    recipient(engine, 1, 2, 0, FRIEND, ALICE, token), VERDICT_OK);
-}
-
 static void
 recipients_need_a_right(void **state)
 {
@@ -1104,6 +1022,95 @@ senders_are_told_once(void **state)
 	ask(mta, MSG_NOTICE_BEGIN, &m);
 	assert_int_equal(last.notice_grant.relay.length, TICKET_LENGTH);
 	assert_int_equal(last.notice_grant.mailboxes.length, 0);
+}
+
+/* What an engine says that it found in a message for alice. */
+static void
+end_learned(struct channel *c, uint32_t transaction, struct bytes results,
+    const char *from)
+{
+	union message m = {.commit_end = {.session = 1,
+			       .transaction = transaction,
+			       .results = results,
+			       .from = bytes_text(from)}};
+	struct list_writer writer;
+	uint8_t buffer[1024];
+
+	list_init(&writer, buffer, sizeof(buffer));
+	(void)list_add(&writer, bytes_text("their-token"));
+	(void)list_add(&writer, bytes_text("another"));
+	(void)list_add(&writer, bytes_text("not=one"));
+	m.commit_end.learned = list_bytes(&writer);
+	send_on(c, MSG_COMMIT_END, &m, -1);
+	/* With the answer to this one it was read. */
+	(void)recipient(c, 1, transaction + 1, 0, FRIEND, ALICE, token);
+}
+
+/* S1-50: for those who got it, from who was shown to have sent it. */
+static void
+learns_what_it_may(void **state)
+{
+	static const uint8_t first[] = {1, 0};
+	struct bytes two = bytes_of(first, 2), one = bytes_of(first, 1);
+
+	(void)state;
+	token[0] = '\0';
+	admit(mta, 1, "");
+	recipient(mta, 1, 1, 0, "bounce@c.example", "both@a.example", "");
+	recipient(mta, 1, 1, 1, "bounce@c.example", ALICE, "");
+	begin(mta, 1, 1);
+	end_learned(mta, 1, two, "Friend@B.EXAMPLE");
+	assert_int_equal(JUST(SHOW_HELD), CONTROL_OK);
+	assert_non_null(
+	    strstr(rows, "remote=" FRIEND " local=both@a.example "));
+	assert_non_null(strstr(rows, " learned=field tokens=2"));
+	assert_null(strstr(rows, "local=" ALICE));
+	assert_null(strstr(rows, "their-token"));
+	/* Neither our own domain's, nor what is no address. */
+	begin(mta, 1, 2);
+	end_learned(mta, 2, one, "bob@a.example");
+	begin(mta, 1, 3);
+	end_learned(mta, 3, one, "");
+	/* What was not granted was not delivered. */
+	end_learned(mta, 4, one, FRIEND);
+	/* A user's session teaches nothing. */
+	submitter(1);
+	recipient(engine, 1, 1, 0, ALICE, ALICE, "");
+	begin(engine, 1, 1);
+	end_learned(engine, 1, one, FRIEND);
+	assert_int_equal(JUST(SHOW_HELD), CONTROL_OK);
+	assert_null(strstr(rows, "local=" ALICE));
+	assert_null(strstr(rows, "remote=bob"));
+}
+
+/* An engine that lies about From in a token session gains nothing by it. */
+static void
+tokens_speak_for_their_holder(void **state)
+{
+	static const uint8_t one[] = {1};
+	union message m = {.commit_end = {.session = 1,
+			       .transaction = 1,
+			       .results = bytes_of(one, 1),
+			       .from = bytes_text("eve@b.example"),
+			       .learned = bytes_of("\001\000x", 3)}};
+
+	(void)state;
+	assert_int_equal(TELL(GENERATE_PERMANENT, FRIEND, ALICE), CONTROL_OK);
+	admit(engine, 1, "192.0.2.1");
+	assert_int_equal(
+	    recipient(engine, 1, 1, 0, FRIEND, ALICE, token), VERDICT_OK);
+	begin(engine, 1, 1);
+	ask(engine, MSG_COMMIT_END, &m);
+	assert_int_equal(JUST(SHOW_HELD), CONTROL_OK);
+	assert_null(strstr(rows, "eve"));
+	assert_non_null(strstr(rows, "learned=mystoken tokens=1"));
+	m.commit_end.transaction = 2;
+	m.commit_end.from = bytes_text(FRIEND);
+	recipient(engine, 1, 2, 0, FRIEND, ALICE, token);
+	begin(engine, 1, 2);
+	ask(engine, MSG_COMMIT_END, &m);
+	assert_int_equal(JUST(SHOW_HELD), CONTROL_OK);
+	assert_non_null(strstr(rows, "learned=mystoken tokens=2"));
 }
 
 static void
