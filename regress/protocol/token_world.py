@@ -232,7 +232,8 @@ DOMAINS = 60
 
 
 @contextlib.contextmanager
-def token_world(extra="", records=(), sink_options=None, **more):
+def token_world(extra="", records=(), sink_options=None, resolver=None,
+                **more):
     directory = tempfile.mkdtemp(prefix="stoken-ca-")
     os.chmod(directory, 0o755)
     with contextlib.ExitStack() as stack:
@@ -251,7 +252,7 @@ def token_world(extra="", records=(), sink_options=None, **more):
 relay host "smtp://127.0.0.1:%d"
 ca "%s"
 resolver "127.0.0.1:%d"
-%s""" % (hop.port, authority.file, nsd.port, extra), **more))
+%s""" % (hop.port, authority.file, resolver or nsd.port, extra), **more))
         world = World(server, hop, sink)
         world.authority, world.nsd = authority, nsd
         yield world

@@ -90,21 +90,35 @@ route_free(struct route *route)
 	freezero(route, sizeof(*route));
 }
 
+/* What a server said stands in quotes. */
+static const char *
+quotable(char *out, size_t size, const char *text)
+{
+	size_t i;
+
+	for (i = 0; i + 1 < size && text[i] != '\0'; i++)
+		out[i] = text[i] < ' ' || text[i] > '~' || text[i] == '"'
+		    ? '?'
+		    : text[i];
+	out[i] = '\0';
+	return out;
+}
+
 /* Where there was no token nothing has failed: nothing is said. */
 static void
 log_failure(const struct route *route, const char *why)
 {
-	char to[4 * ADDRESS_ROOM], text[1024];
+	char to[4 * ADDRESS_ROOM], text[512];
 
 	if (route->state == ROUTE_ASKS)
 		return;
 	log_safe(to, sizeof(to), bytes_text(route->recipient));
-	log_safe(text, sizeof(text), bytes_text(why));
 	log_info("%08x token-route to=<%s> server=%s seconds=%.3f "
-		 "stat=relay-host at=%s reason=%s",
+		 "stat=relay-host at=%s reason=\"%s\"",
 	    (unsigned int)route->right.session, to,
 	    route->server[0] == '\0' ? route->domain : route->server,
-	    seconds(route), state_names[route->state], text);
+	    seconds(route), state_names[route->state],
+	    quotable(text, sizeof(text), why));
 }
 
 static void

@@ -39,7 +39,8 @@ client_free(struct client *client)
 
 static const struct client_reply unknown = {CLIENT_UNKNOWN, 451, "4.4.2",
     "The connection was lost behind the end of the message: it may have been "
-    "accepted"};
+    "accepted",
+    0};
 
 void
 client_end(

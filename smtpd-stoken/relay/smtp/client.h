@@ -38,6 +38,7 @@ struct client_reply {
 	char enhanced[16]; /* of the code's class; "4.0.0" when it said none */
 	/* Printable ASCII, cut; lines joined by a blank; first line first. */
 	char text[CLIENT_TEXT_MAX + 1];
+	int altered; /* "?" stands in it for what is not printable */
 };
 
 enum client_tls {

@@ -61,7 +61,8 @@ delivered_take(struct client_reply *reply, const char *address,
 	if (good) {
 		memcpy(token, word, length);
 		token[length] = '\0';
-		good = delivered_is_token(token);
+		good = delivered_is_token(token) &&
+		    !(reply->altered && strchr(token, '?') != NULL);
 	}
 	memmove(word, rest, strlen(rest) + 1);
 	/* What was moved leaves a copy of its end. */

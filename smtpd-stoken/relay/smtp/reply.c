@@ -74,6 +74,17 @@ enhanced_length(unsigned int code, const char *text, size_t length)
 	return text[n] == ' ' ? n + 1 : 0;
 }
 
+static int
+is_printable(const char *text, size_t length)
+{
+	size_t i;
+
+	for (i = 0; i < length; i++)
+		if (text[i] < ' ' || text[i] > '~')
+			return 0;
+	return 1;
+}
+
 static void
 add_text(struct reply_parser *parser, const char *text, size_t length)
 {
@@ -81,6 +92,7 @@ add_text(struct reply_parser *parser, const char *text, size_t length)
 		length--;
 	if (length == 0)
 		return;
+	parser->altered |= !is_printable(text, length);
 	if (parser->text_length > 0 && parser->text_length < CLIENT_TEXT_MAX)
 		parser->text[parser->text_length++] = ' ';
 	parser->text_length +=
@@ -130,6 +142,7 @@ take_line(struct reply_parser *parser)
 		return fail(parser, "a reply with two codes");
 	if (parser->lines == 0) {
 		parser->text_length = 0;
+		parser->altered = 0;
 		parser->text[0] = parser->enhanced[0] = '\0';
 	}
 	parser->code = code;
@@ -212,6 +225,7 @@ reply_pass(const struct reply_parser *parser, struct client_reply *reply)
 		snprintf(reply->enhanced, sizeof(reply->enhanced), "%u.0.0",
 		    reply->code / 100);
 	strlcpy(reply->text, parser->text, sizeof(reply->text));
+	reply->altered = parser->altered;
 }
 
 void

@@ -35,6 +35,7 @@ struct reply_parser {
 	char enhanced[16]; /* "" when there was none */
 	char text[CLIENT_TEXT_MAX + 1]; /* as in struct client_reply */
 	size_t text_length;
+	int altered; /* it held octets that are not printable */
 	const char *fault;
 };
 
