@@ -192,13 +192,6 @@ enum control_verb {
 #undef CONTROL
 };
 
-/* Setting token_learn. */
-enum token_learn {
-	TOKEN_LEARN_NONE,
-	TOKEN_LEARN_AUTHENTICATED, /* with the word of token_learn_authserv */
-	TOKEN_LEARN_ANY
-};
-
 /* Setting metadata_flags: who may give flags, as bits. */
 #define METADATA_FLAGS_SOCKET 0x1
 #define METADATA_FLAGS_SUBMISSION 0x2

@@ -13,6 +13,13 @@ struct text_list {
 	size_t count;
 };
 
+/* Setting token_learn. */
+enum token_learn {
+	TOKEN_LEARN_NONE,
+	TOKEN_LEARN_AUTHENTICATED, /* with the word of token_learn_authserv */
+	TOKEN_LEARN_ANY
+};
+
 struct settings {
 #define NUMBER(number, name, who) uint64_t name;
 #define TEXT(number, name, who) char *name;

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "imsg/verdicts.h"
 #include "lib/address.h"
+#include "lib/settings.h"
 #include "smtpd-stoken/config-directives.h"
 
 static int
