@@ -249,6 +249,7 @@ learn_one(const struct session *session, const struct recipient *recipient,
 	if (kept == 0)
 		return;
 	tokend.counters.tokens_held += kept;
+	tokend.held_pairs++; /* perhaps; the next count is right */
 	log_safe(local, sizeof(local), bytes_text(recipient->local));
 	log_safe(remote, sizeof(remote), from);
 	log_info("%s token learned local=<%s> remote=<%s> count=%zu",
@@ -263,7 +264,8 @@ learn(const struct session *session, const struct msg_commit_end *m)
 	size_t i, accepted = 0;
 
 	/* Our own users have no need of them. */
-	if (address_canonical_text(
+	if (tokend.held_pairs >= HELD_PAIRS_MAX ||
+	    address_canonical_text(
 		(const char *)m->from.data, m->from.length, from) == -1 ||
 	    is_local(bytes_text(from)))
 		return;

@@ -19,6 +19,13 @@
 #define HELD_LIFE (400 * 86400ULL * 1000)
 
 /*
+ * Whoever may send mail to a user can have a pair held. With so many of them
+ * none is learned from mail any more, and they live no longer than this.
+ */
+#define HELD_PAIRS_MAX 1000000
+#define HELD_LIFE_CROWDED (30 * 86400ULL * 1000)
+
+/*
  * Keeps a token that `remote` gave to `local`, in front of those before; the
  * oldest one goes when there are HELD_LIST_MAX. Nothing is written when it
  * is in front already, and not for long; one of a field that is held keeps

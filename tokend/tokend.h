@@ -50,6 +50,7 @@ struct tokend {
 	uint8_t ticket_key[TICKET_KEY_LENGTH];
 	int has_ticket_key;
 	uint64_t started; /* ms since 1970 */
+	size_t held_pairs; /* about; upkeep.c counts them */
 	int restarted; /* tickets of another tokend may be about */
 	struct {
 #define COUNTER(name) uint64_t name;

@@ -79,6 +79,13 @@ struct pruning {
 };
 
 static uint64_t
+held_life(void)
+{
+	return tokend.held_pairs < HELD_PAIRS_MAX ? HELD_LIFE
+						  : HELD_LIFE_CROWDED;
+}
+
+static uint64_t
 expiry_of(struct bytes key, struct bytes value)
 {
 	struct permanent permanent = {.expires = 0};
@@ -87,7 +94,7 @@ expiry_of(struct bytes key, struct bytes value)
 
 	if (key.data[0] == RECORD_HELD)
 		return held_decode(&held, value) == 0
-		    ? held.tokens[0].received + HELD_LIFE
+		    ? held.tokens[0].received + held_life()
 		    : 0;
 	if (key.data[0] == RECORD_PERMANENT)
 		return permanent_decode(&permanent, value) == 0
@@ -95,6 +102,9 @@ expiry_of(struct bytes key, struct bytes value)
 		    : 0;
 	return renewed_decode(&renewed, value) == 0 ? renewed.expires : 0;
 }
+
+/* Held ones are counted, by the way. */
+static size_t held_count;
 
 static int
 prune_each(struct bytes key, struct bytes value, void *argument)
@@ -105,6 +115,7 @@ prune_each(struct bytes key, struct bytes value, void *argument)
 	memcpy(pruning->cursor->data, key.data, key.length);
 	pruning->cursor->length = key.length;
 	pruning->deleted = expires != 0 && expires <= pruning->now;
+	held_count += key.data[0] == RECORD_HELD && !pruning->deleted;
 	return --pruning->left == 0 || pruning->deleted;
 }
 
@@ -135,6 +146,16 @@ prune_records(char kind, struct record_key *cursor, uint64_t now)
 	return more == 1;
 }
 
+static int
+prune_held(uint64_t now)
+{
+	if (prune_records(RECORD_HELD, &held_cursor, now))
+		return 1;
+	tokend.held_pairs = held_count;
+	held_count = 0;
+	return 0;
+}
+
 static void
 upkeep(int fd, short what, void *argument)
 {
@@ -154,7 +175,7 @@ upkeep(int fd, short what, void *argument)
 	}
 	more = prune_records(RECORD_PERMANENT, &permanent_cursor, now);
 	more |= prune_records(RECORD_RENEWED, &renewed_cursor, now);
-	more |= prune_records(RECORD_HELD, &held_cursor, now);
+	more |= prune_held(now);
 	more |= remember_prune_some(
 		    &tokend.rememberer, &remember_cursor, AT_ONCE, now) == 1;
 	if (marks_prune(tokend.marks, tokend.store, now, AT_ONCE) == -1)
