@@ -162,5 +162,4 @@ int client_is_over(const struct client *);
 unsigned int client_login_refused(const struct client *);
 /* Whether the peer knows an extension, for instance "CHUNKING". */
 int client_offers(const struct client *, const char *keyword);
-
 #endif
