@@ -1,6 +1,6 @@
 #!/bin/sh
-# Fetches Debian's Postfix, Exim, OpenSMTPD and Dovecot, and unpacks each into
-# out/peers/NAME. Nothing is installed: the three MTAs could not be together,
+# unpack.sh [NAME ...]: fetches Debian's Postfix, Exim, OpenSMTPD and Dovecot
+# (or what is named, nsd too), and unpacks each into out/peers/NAME. Nothing is installed: the three MTAs could not be together,
 # and none of them is to start here. Silent when all is there.
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)/out/peers
@@ -37,8 +37,17 @@ unpack() {
 }
 
 command -v apt-get > /dev/null || exit 0
-unpack postfix postfix libsasl2-modules || echo "deps: no Postfix"
-unpack exim exim4-daemon-light exim4-base || echo "deps: no Exim"
-unpack opensmtpd opensmtpd || echo "deps: no OpenSMTPD"
-unpack dovecot dovecot-core dovecot-imapd dovecot-lmtpd ||
-    echo "deps: no Dovecot"
+packages() {
+	case $1 in
+	postfix) echo postfix libsasl2-modules ;;
+	exim) echo exim4-daemon-light exim4-base ;;
+	dovecot) echo dovecot-core dovecot-imapd dovecot-lmtpd ;;
+	*) echo "$1" ;;
+	esac
+}
+
+[ $# -gt 0 ] || set -- postfix exim opensmtpd dovecot
+for peer in "$@"; do
+	# shellcheck disable=SC2046
+	unpack "$peer" $(packages "$peer") || echo "deps: no $peer"
+done

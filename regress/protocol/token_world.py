@@ -12,7 +12,7 @@ import tempfile
 import time
 
 import relay_sink
-from server import P256, Server, certificate, drop, free_port
+from server import P256, TOP, Server, certificate, drop, free_port
 
 KEYWORDS = ["PIPELINING", "SIZE 36700160", "8BITMIME", "SMTPUTF8",
             "ENHANCEDSTATUSCODES", "CHUNKING", "BINARYMIME"]
@@ -117,6 +117,18 @@ class Authority:
         return "%s.crt" % base, "%s.key" % base
 
 
+def find_nsd():
+    """The one that is installed, or that regress/peers/unpack.sh unpacked:
+    (command, environment)."""
+    unpacked = TOP / "out/peers/nsd/root/usr"
+    program = shutil.which("nsd") or "/usr/sbin/nsd"
+    if os.path.exists(program) or not unpacked.exists():
+        return [program], None
+    libraries = ":".join({str(x.parent) for x in unpacked.rglob("*.so.*")})
+    return [str(unpacked / "sbin/nsd")], dict(os.environ,
+                                              LD_LIBRARY_PATH=libraries)
+
+
 class Nsd:
     """A name server on a port of its own, for everything below .example."""
 
@@ -151,11 +163,11 @@ zone:
         if os.getuid() == 0:
             for path in [self.dir, *self.dir.iterdir()]:
                 os.chown(path, 65534, 65534)
-        program = shutil.which("nsd") or "/usr/sbin/nsd"
+        program, environment = find_nsd()
         self.process = subprocess.Popen(
-            [program, "-d", "-c", str(self.dir / "nsd.conf")],
+            [*program, "-d", "-c", str(self.dir / "nsd.conf")],
             stdout=open(self.dir / "log", "wb"), stderr=subprocess.STDOUT,
-            preexec_fn=drop())
+            preexec_fn=drop(), env=environment)
         until = time.monotonic() + WAIT
         while b"nsd started" not in (self.dir / "log").read_bytes():
             assert self.process.poll() is None and \
