@@ -108,6 +108,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == 0 || size > SIZE)
 		return 0;
 	rules.submission = data[0] & 1;
+	rules.tokens = rules.submission || (data[0] & 4);
 	rules.results = rules.submission || (data[0] & 2);
 	rules.learn = !rules.submission;
 	rules.authserv = rules.results ? NULL : "mx.a.example";

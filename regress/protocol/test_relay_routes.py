@@ -44,12 +44,15 @@ def test_aliases_of_the_socket(world):
         assert c.rcpt(OUT).status == "250 2.1.5"
         assert c.rcpt(BOB).status == "250 2.1.5"
         assert c.rcpt(MIXED).status == "250 2.1.5"
-        replies = c.data("Subject: forwarded\r\n\r\nText.\r\n", 3)
+        replies = c.data("submission-token:\r\n BOBS\r\nSubject: forwarded"
+                         "\r\n\r\nText.\r\n", 3)
         assert [x.status for x in replies] == ["250 2.1.12"] * 3
-    # Forwarded as it is, in one transaction, and without a token of ours.
+    # In one transaction, without a token of ours or one that others gave to
+    # the first recipient (D-S11), and else as it is.
     (to, text), = world.taken()
     assert to == [SOMEONE.encode()] * 2
-    assert b"Submission-Token" not in text
+    assert b"submission-token" not in text.lower() and b"BOBS" not in text
+    assert b"Subject: forwarded" in text
     assert [x for x in world.hop.lines
             if x.startswith(b"MAIL FROM:<%s>" % FRIEND.encode())]
     assert len(world.box(ALICE)) == 1 and len(world.box(BOB)) == 1

@@ -284,6 +284,7 @@ headers(void **state)
 	(void)state;
 	for (i = 0; i < COUNT(cases); i++) {
 		rules.submission = cases[i].submission;
+		rules.tokens = cases[i].submission;
 		rules.results = cases[i].results;
 		n = strlen(cases[i].in);
 		check(
@@ -400,6 +401,30 @@ learned(void **state)
 	}
 }
 
+/* D-S11: what goes on from the socket loses its tokens, and nothing else. */
+static void
+forwarded(void **state)
+{
+	static const char in[] = "X: y\nSubmission-Token:\n abc\n"
+				 "SUBMISSION-TOKEN : def\n"
+				 "Authentication-Results: mx.a.example; x\n"
+				 "no field\nSubmission-Token: ghi\n\nx\n";
+	static const char out[] = "X: y\n"
+				  "Authentication-Results: mx.a.example; x\n"
+				  "no field\n\nx\n";
+	static struct output output;
+	const struct header_rules rules = {
+	    .tokens = 1, .hostname = "mx.a.example", .id = "ID"};
+	size_t piece;
+
+	(void)state;
+	for (piece = 1; piece < sizeof(in); piece++) {
+		header_free(
+		    run(&rules, in, sizeof(in) - 1, piece, SIZE, &output));
+		assert_string_equal(output.text, out);
+	}
+}
+
 /* Fields whose ends fall around the end of what is looked at. */
 static void
 edges(void **state)
@@ -407,6 +432,7 @@ edges(void **state)
 	static struct output output, pieces;
 	static char in[8192];
 	struct header_rules rules = {.submission = 1,
+	    .tokens = 1,
 	    .results = 1,
 	    .hostname = "mx.a.example",
 	    .id = "ID",
@@ -532,6 +558,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(headers),
+	    cmocka_unit_test(forwarded),
 	    cmocka_unit_test(edges),
 	    cmocka_unit_test(learned),
 	    cmocka_unit_test(from_addresses),

@@ -140,6 +140,7 @@ reply(struct session *s, struct grant *grant)
 	}
 	if (open > 0) {
 		grant->state = GRANT_ACCEPTED;
+		smtp_goes_outside(s->smtp);
 		smtp_on_recipient(s->smtp, grant->number, SMTP_OK, NULL);
 		return;
 	}

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <event.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -250,6 +251,22 @@ link_flush(struct link *link)
 }
 
 static void
+shake_failed(struct link *link)
+{
+	const char *complaint = trust_complaint(link->ssl);
+	char reason[160];
+
+	if (complaint != NULL) {
+		snprintf(reason, sizeof(reason),
+		    "TLS: the certificate was not accepted: %s", complaint);
+		close_link(link, reason);
+	} else
+		close_link(link,
+		    tls_error(link->tls) == NULL ? "TLS: it hung up"
+						 : tls_error(link->tls));
+}
+
+static void
 shake(struct link *link)
 {
 	int result = tls_handshake(link->tls);
@@ -260,9 +277,7 @@ shake(struct link *link)
 		return;
 	/* 0 is also what an end in the middle of it gives. */
 	if (result == -1 || !trust_established(link->ssl)) {
-		close_link(link,
-		    tls_error(link->tls) == NULL ? "TLS: it hung up"
-						 : tls_error(link->tls));
+		shake_failed(link);
 		return;
 	}
 	link->state = LINK_TLS;

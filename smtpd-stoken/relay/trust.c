@@ -181,13 +181,25 @@ trust_dial(struct trust *trust, int fd, const char *name, struct ssl_st **ssl)
 	return tls;
 }
 
+static int
+is_satisfied(const SSL *ssl)
+{
+	return SSL_get_verify_mode(ssl) == SSL_VERIFY_NONE ||
+	    SSL_get_verify_result(ssl) == X509_V_OK;
+}
+
 int
 trust_established(const struct ssl_st *ssl)
 {
-	if (!SSL_is_init_finished(ssl))
-		return 0;
-	return SSL_get_verify_mode(ssl) == SSL_VERIFY_NONE ||
-	    SSL_get_verify_result(ssl) == X509_V_OK;
+	return SSL_is_init_finished(ssl) && is_satisfied(ssl);
+}
+
+const char *
+trust_complaint(const struct ssl_st *ssl)
+{
+	if (is_satisfied(ssl))
+		return NULL;
+	return X509_verify_cert_error_string(SSL_get_verify_result(ssl));
 }
 
 int

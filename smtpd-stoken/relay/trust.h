@@ -39,6 +39,9 @@ trust_dial(struct trust *, int fd, const char *name, struct ssl_st **);
 /* The handshake is done, and the certificate was verified where it had to. */
 int trust_established(const struct ssl_st *);
 
+/* What is wrong with the peer's certificate, for the log; NULL: nothing. */
+const char *trust_complaint(const struct ssl_st *);
+
 /* Octets wait inside the connection, of which poll(2) knows nothing. */
 int trust_pending(const struct ssl_st *);
 

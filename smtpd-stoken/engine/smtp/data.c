@@ -275,6 +275,7 @@ smtp_message_begin(struct smtp_session *session, int chunked)
 	struct smtp_data *data = &transaction->data;
 	const struct smtp_settings *settings = session->settings;
 	struct header_rules rules = {.submission = session->login == SMTP_USER,
+	    .tokens = session->login == SMTP_USER || transaction->outside,
 	    .results = session->login != SMTP_TRUSTED,
 	    .learn = session->login != SMTP_USER && settings->tokens &&
 		settings->learn != SMTP_LEARN_NONE,

@@ -255,6 +255,13 @@ no_field(const struct flow *flow, size_t held)
 	return header->rules.submission;
 }
 
+static int
+is_judged(const struct header *header, enum field_kind kind)
+{
+	return (kind == FIELD_TOKEN && header->rules.tokens) ||
+	    (kind == FIELD_RESULTS && header->rules.results);
+}
+
 /* The way of a field, now that its name is known. */
 static void
 begin_field(struct header *header, enum field_kind kind)
@@ -265,8 +272,7 @@ begin_field(struct header *header, enum field_kind kind)
 	header->kind = (uint8_t)kind;
 	if (kind == FIELD_RECEIVED)
 		header->hops++;
-	else if ((kind == FIELD_TOKEN && rules->submission) ||
-	    (kind == FIELD_RESULTS && rules->results))
+	else if (is_judged(header, kind))
 		header->way = WAY_HOLDING;
 	else if ((kind == FIELD_FROM &&
 		     (rules->learn ||
@@ -379,8 +385,9 @@ header_newline(struct header *header, header_emit *function, void *context)
 	header->fresh = 1;
 	/* The name of one that is to be judged may go on in the next line. */
 	if (header->way == WAY_NAMING &&
-	    (!header->rules.results || header->rules.submission ||
-		field_kind(header->field, header->length) != FIELD_RESULTS) &&
+	    (header->rules.submission ||
+		!is_judged(
+		    header, field_kind(header->field, header->length))) &&
 	    no_field(&flow, header->length)) {
 		if (header->rules.binary)
 			emit(&flow, "\r\n", 2);

@@ -16,6 +16,7 @@ struct header;
 /* What is done. Strings must outlive the header. */
 struct header_rules {
 	int submission; /* a user's message: fields are added and taken out */
+	int tokens; /* Submission-Token is taken out (D-S11) */
 	int binary; /* the body's line ends stay CR LF */
 	int results; /* forged Authentication-Results are taken out */
 	int learn; /* others' tokens in it are to be known; they stay in it */

@@ -112,6 +112,7 @@ struct smtp_transaction {
 	struct smtp_layout layout;
 	uint8_t stage; /* enum chunk_stage, but for CHUNK_OUTSIDE */
 	uint8_t open; /* the message can be written */
+	uint8_t outside; /* it goes on to others: smtp_goes_outside() */
 	time_t opened; /* when the message was begun */
 	uint64_t trace; /* octets of the fields at its top */
 	char id[ID_SIZE];

@@ -89,6 +89,11 @@ const char *smtp_identity(const struct smtp_session *); /* "" */
 const char *smtp_sender(const struct smtp_session *); /* "" or Mailbox */
 const char *smtp_helo(const struct smtp_session *); /* "" */
 int smtp_is_lmtp(const struct smtp_session *);
+/*
+ * Before DATA: the message goes on to others, who must not have a token that
+ * was given to its first recipient (D-S11).
+ */
+void smtp_goes_outside(struct smtp_session *);
 /* What MAIL said; NULL outside of a transaction. */
 const struct smtp_mail *smtp_mail(const struct smtp_session *);
 unsigned long smtp_commands(const struct smtp_session *);

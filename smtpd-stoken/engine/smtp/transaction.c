@@ -84,6 +84,13 @@ smtp_recipient_is_pending(
 	    transaction->recipients[number].state == RECIPIENT_PENDING;
 }
 
+void
+smtp_goes_outside(struct smtp_session *session)
+{
+	if (session->transaction != NULL)
+		session->transaction->outside = 1;
+}
+
 const struct smtp_mail *
 smtp_mail(const struct smtp_session *session)
 {
