@@ -293,6 +293,56 @@ held_reseal(struct issuer *issuer, uint16_t key_id)
 	}
 }
 
+struct pruning {
+	struct record_key *cursor;
+	size_t left;
+	size_t *count;
+	uint64_t until; /* what came until then goes */
+	int old;
+};
+
+/* Stops at one that goes; the cursor stands right behind what was seen. */
+static int
+prune_find(struct bytes key, struct bytes value, void *argument)
+{
+	struct pruning *pruning = argument;
+	struct held_list list;
+
+	memcpy(pruning->cursor->data, key.data, key.length);
+	pruning->cursor->data[key.length] = 0;
+	pruning->cursor->length = key.length + 1;
+	pruning->old = held_decode(&list, value) == 0 &&
+	    list.tokens[0].received <= pruning->until;
+	*pruning->count += !pruning->old;
+	return --pruning->left == 0 || pruning->old;
+}
+
+int
+held_prune_some(struct issuer *issuer, struct record_key *cursor, size_t limit,
+    uint64_t life, uint64_t now, size_t *count)
+{
+	struct pruning pruning = {
+	    cursor, limit, count, now < life ? 0 : now - life, 0};
+	struct record_key prefix;
+	int more;
+
+	record_key_single(&prefix, RECORD_HELD);
+	if (cursor->length == 0)
+		*cursor = prefix;
+	do {
+		pruning.old = 0;
+		more = store_each(issuer->store, record_key_bytes(&prefix),
+		    record_key_bytes(cursor), prune_find, &pruning);
+		if (pruning.old &&
+		    store_delete(issuer->store,
+			bytes_of(cursor->data, cursor->length - 1)) == -1)
+			return -1;
+	} while (more == 1 && pruning.left > 0);
+	if (more == 0)
+		cursor->length = 0;
+	return more;
+}
+
 const char *
 held_source_name(uint8_t source)
 {

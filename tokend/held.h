@@ -57,6 +57,14 @@ int held_forget(struct issuer *issuer, struct bytes remote, struct bytes local,
  */
 int held_reseal(struct issuer *issuer, uint16_t key_id);
 
+/*
+ * Looks at up to `limit` pairs from *cursor on (empty: the first) and deletes
+ * those whose newest token came `life` ago or longer; adds to *count how many
+ * stay. Returns 1 when there are more, 0 at the end, -1 when the store fails.
+ */
+int held_prune_some(struct issuer *issuer, struct record_key *cursor,
+    size_t limit, uint64_t life, uint64_t now, size_t *count);
+
 /* For the operator: "mystoken", "field", "returned". */
 const char *held_source_name(uint8_t source);
 

@@ -17,8 +17,7 @@
 
 static struct event timer;
 /* Where pruning goes on. */
-static struct record_key permanent_cursor, renewed_cursor, remember_cursor,
-    held_cursor;
+static struct record_key permanent_cursor, renewed_cursor, remember_cursor;
 
 int
 key_retire(uint16_t id, struct problem *problem)
@@ -70,7 +69,7 @@ retire_keys(uint64_t now)
 	}
 }
 
-/* What expired tokens were computed from, and what they were renewed for; held ones. */
+/* What expired tokens were computed from, and what they were renewed for. */
 struct pruning {
 	uint64_t now;
 	int left;
@@ -79,32 +78,17 @@ struct pruning {
 };
 
 static uint64_t
-held_life(void)
-{
-	return tokend.held_pairs < HELD_PAIRS_MAX ? HELD_LIFE
-						  : HELD_LIFE_CROWDED;
-}
-
-static uint64_t
 expiry_of(struct bytes key, struct bytes value)
 {
 	struct permanent permanent = {.expires = 0};
 	struct renewed renewed = {.expires = 0};
-	struct held_list held;
 
-	if (key.data[0] == RECORD_HELD)
-		return held_decode(&held, value) == 0
-		    ? held.tokens[0].received + held_life()
-		    : 0;
 	if (key.data[0] == RECORD_PERMANENT)
 		return permanent_decode(&permanent, value) == 0
 		    ? permanent.expires
 		    : 0;
 	return renewed_decode(&renewed, value) == 0 ? renewed.expires : 0;
 }
-
-/* Held ones are counted, by the way. */
-static size_t held_count;
 
 static int
 prune_each(struct bytes key, struct bytes value, void *argument)
@@ -115,7 +99,6 @@ prune_each(struct bytes key, struct bytes value, void *argument)
 	memcpy(pruning->cursor->data, key.data, key.length);
 	pruning->cursor->length = key.length;
 	pruning->deleted = expires != 0 && expires <= pruning->now;
-	held_count += key.data[0] == RECORD_HELD && !pruning->deleted;
 	return --pruning->left == 0 || pruning->deleted;
 }
 
@@ -146,13 +129,20 @@ prune_records(char kind, struct record_key *cursor, uint64_t now)
 	return more == 1;
 }
 
+/* Tokens of others; and how many pairs have one. */
 static int
 prune_held(uint64_t now)
 {
-	if (prune_records(RECORD_HELD, &held_cursor, now))
+	static struct record_key cursor;
+	static size_t count;
+	uint64_t life =
+	    tokend.held_pairs < HELD_PAIRS_MAX ? HELD_LIFE : HELD_LIFE_CROWDED;
+
+	if (held_prune_some(
+		&tokend.issuer, &cursor, AT_ONCE, life, now, &count) == 1)
 		return 1;
-	tokend.held_pairs = held_count;
-	held_count = 0;
+	tokend.held_pairs = count;
+	count = 0;
 	return 0;
 }
 

@@ -146,6 +146,50 @@ old_ones_go(void **state)
 	expect_held(f, AL, "two");
 }
 
+static size_t
+prune(struct fixture *f, size_t limit, uint64_t now, size_t *calls)
+{
+	struct record_key cursor = {.length = 0};
+	size_t count = 0;
+	int more;
+
+	*calls = 0;
+	do {
+		more = held_prune_some(
+		    &f->issuer, &cursor, limit, HELD_LIFE, now, &count);
+		++*calls;
+	} while (more == 1);
+	assert_int_equal(more, 0);
+	assert_int_equal(cursor.length, 0);
+	return count;
+}
+
+static void
+old_pairs_go(void **state)
+{
+	struct fixture *f = *state;
+	char remote[32];
+	size_t i, calls;
+
+	assert_int_equal(prune(f, 10, NOW + HELD_LIFE, &calls), 0);
+	for (i = 0; i < 100; i++) {
+		snprintf(remote, sizeof(remote), "al%zu@b.example", i);
+		assert_int_equal(held_put(&f->issuer, text(remote), text(BOB),
+				     text("x"), HELD_FIELD, NOW + (i % 3 == 0)),
+		    0);
+	}
+	assert_int_equal(prune(f, 1000, NOW + HELD_LIFE - 1, &calls), 100);
+	assert_int_equal(calls, 1);
+	assert_int_equal(prune(f, 7, NOW + HELD_LIFE - 1, &calls), 100);
+	assert_int_equal(calls, 15);
+	assert_int_equal(prune(f, 7, NOW + HELD_LIFE, &calls), 34);
+	assert_int_equal(prune(f, 1000, NOW + HELD_LIFE, &calls), 34);
+	expect_held(f, "al3@b.example", "x");
+	expect_held(f, "al4@b.example", NULL);
+	assert_int_equal(prune(f, 1000, NOW + HELD_LIFE + 1, &calls), 0);
+	expect_held(f, "al3@b.example", NULL);
+}
+
 static void
 takes_what_the_protocol_allows(void **state)
 {
@@ -258,6 +302,7 @@ main(void)
 	    TEST(the_oldest_makes_room),
 	    TEST(the_same_again_is_not_written),
 	    TEST(old_ones_go),
+	    TEST(old_pairs_go),
 	    TEST(takes_what_the_protocol_allows),
 	    TEST(store_does_not_show_it),
 	    TEST(seal_is_bound_to_its_context),
