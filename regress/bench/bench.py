@@ -441,7 +441,7 @@ def start(kinds, *arguments):
 
 def main():
     only = os.environ.get(
-        "BENCH_ONLY", "W1 W2 W3 W4 W5 W6 W7 W8 logins tokend").split()
+        "BENCH_ONLY", "W1 W2 W3 W4 W5 W6 W7 W8 W9 logins tokend").split()
     machine()
     kinds = [Ours, Floor]
     if LMTP.exists():
@@ -472,6 +472,8 @@ def main():
         print("W7 ", end="", flush=True)
         subprocess.run([sys.executable, str(HERE / "submission.py")],
                        check=False)
+    if "W9" in only:
+        subprocess.run([sys.executable, str(HERE / "routes.py")], check=False)
     if "W8" in only:
         print("W8 ", end="", flush=True)
         subprocess.run([sys.executable, str(HERE / "chunking.py")],

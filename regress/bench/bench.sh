@@ -33,7 +33,7 @@ if [ ! -x /usr/lib/dovecot/lmtp -o ! -x /usr/lib/dovecot/submission ] && command
 fi
 
 # Postfix is unpacked, not installed; it can be run by root alone.
-[ "$(id -u)" -ne 0 ] || sh regress/peers/unpack.sh >&2
+[ "$(id -u)" -ne 0 ] || sh regress/peers/unpack.sh postfix nsd >&2
 
 mkdir -p out/bench
 : "${CC:=cc}"
