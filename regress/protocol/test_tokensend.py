@@ -13,8 +13,8 @@ import threading
 
 import pytest
 
-import relay_sink
 import server
+import token_world
 from clause import clauses
 from relay_sink import RelaySink, close, close_after, endless, reply, stall
 
@@ -345,6 +345,60 @@ def test_several_at_a_time_lose_no_token(sender, liars_certificate):
             run.join()
     assert sender.file.read_text() == "".join(
         "%s %s new-%d\n" % (FROM, name, i) for i, name in enumerate(names))
+
+
+@pytest.fixture(scope="module")
+def names(site, liars_certificate):
+    """A name server, in which a.example is our server."""
+    nsd = token_world.Nsd([
+        token_world.srv("a.example", site.ports["smtps"]),
+        token_world.srv("nowhere.example", 0, host="."),
+        token_world.srv("starttls.example", site.ports["tls-require"],
+                        "_submission"),
+        token_world.srv("other.example", site.ports["smtps"])])
+    yield nsd
+    nsd.close()
+
+
+def by_name(names, sender, to, ca, *more):
+    return subprocess.run(
+        [PROGRAM, "-v", "-f", FROM, "-t", sender.file, "-C", ca, "-r",
+         "127.0.0.1:%d" % names.port, *more, to],
+        input=MESSAGE, capture_output=True, timeout=60)
+
+
+def test_the_server_is_found_by_srv(names, site, sender):
+    sender.tokens("%s %s %s\n" % (FROM, ALICE, site.permanent(FROM, ALICE)))
+    before = len(site.mail(ALICE))
+    done = by_name(names, sender, ALICE, site.ca)
+    assert done.returncode == OK, done
+    assert len(site.mail(ALICE)) == before + 1
+
+
+@pytest.mark.parametrize("domain,why", [
+    ("nowhere.example", b""), ("absent.example", b""),
+    ("other.example", b"certificate"), ("starttls.example", b"certificate")])
+@pytest.mark.parametrize("more", [(), ("-m",)])
+def test_domains_without_a_server_of_their_own(names, site, sender, domain,
+                                               why, more):
+    """A certificate for a.example is none for them."""
+    to = "x@" + domain
+    sender.tokens("%s %s %s\n" % (FROM, to, OLD))
+    done = by_name(names, sender, to, site.ca, *more)
+    assert done.returncode == TEMPFAIL and why in done.stderr, done
+    assert done.stdout.startswith(to.encode() + b" 451 4.7.0 ")
+
+
+def test_a_dns_that_says_nothing(sender, site):
+    """It costs the time limit at most."""
+    sender.tokens("%s %s %s\n" % (FROM, ALICE, OLD))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        done = subprocess.run(
+            [PROGRAM, "-f", FROM, "-t", sender.file, "-C", site.ca, "-r",
+             "127.0.0.1:%d" % deaf.getsockname()[1], ALICE],
+            input=MESSAGE, capture_output=True, timeout=60)
+    assert done.returncode == TEMPFAIL, done
 
 
 def test_arguments(sender, site):

@@ -117,16 +117,17 @@ class Authority:
         return "%s.crt" % base, "%s.key" % base
 
 
-def find_nsd():
-    """The one that is installed, or that regress/peers/unpack.sh unpacked:
-    (command, environment)."""
+def find_nsd(directory):
+    """(program, environment): the one that is installed, or else what
+    regress/peers/unpack.sh unpacked, copied to where `nobody` may read it."""
     unpacked = TOP / "out/peers/nsd/root/usr"
     program = shutil.which("nsd") or "/usr/sbin/nsd"
     if os.path.exists(program) or not unpacked.exists():
-        return [program], None
-    libraries = ":".join({str(x.parent) for x in unpacked.rglob("*.so.*")})
-    return [str(unpacked / "sbin/nsd")], dict(os.environ,
-                                              LD_LIBRARY_PATH=libraries)
+        return program, None
+    for file in [unpacked / "sbin/nsd", *unpacked.rglob("*.so.*")]:
+        shutil.copy(file, directory)
+    return str(directory / "nsd"), dict(os.environ,
+                                        LD_LIBRARY_PATH=str(directory))
 
 
 class Nsd:
@@ -163,9 +164,9 @@ zone:
         if os.getuid() == 0:
             for path in [self.dir, *self.dir.iterdir()]:
                 os.chown(path, 65534, 65534)
-        program, environment = find_nsd()
+        program, environment = find_nsd(self.dir)
         self.process = subprocess.Popen(
-            [*program, "-d", "-c", str(self.dir / "nsd.conf")],
+            [program, "-d", "-c", str(self.dir / "nsd.conf")],
             stdout=open(self.dir / "log", "wb"), stderr=subprocess.STDOUT,
             preexec_fn=drop(), env=environment)
         until = time.monotonic() + WAIT
