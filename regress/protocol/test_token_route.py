@@ -167,6 +167,21 @@ def test_refused_token_is_forgotten(world, step, code):
     assert len(world.sink.messages) == 1
 
 
+@clauses("S1-50")
+@pytest.mark.parametrize("step", ["auth", "rcpt"])
+def test_alternatives(world, step):
+    """The newest is tried first; another when that is refused."""
+    friend = world.friend("older_token")
+    world.hold(friend, "newer_token")
+    world.sink.fault(step, lambda session, due: b"550 5.7.1 no\r\n"
+                     if world.sink.shown[-1][1] == "newer_token" else due)
+    assert world.submit(friend).status == "250 2.0.0"
+    message, = world.sink.messages
+    assert b" STOKEN=older_token" in message.recipients[0]
+    assert world.relay.tried == []
+    assert "newer_token" in [token for _, token in world.sink.shown]
+
+
 @clauses("S1-64")
 def test_stoken_is_not_listed(world):
     friend = world.friend()

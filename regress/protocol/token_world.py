@@ -133,10 +133,10 @@ def find_nsd(directory):
 class Nsd:
     """A name server on a port of its own, for everything below .example."""
 
-    def __init__(self, records, ttl=300):
+    def __init__(self, records, ttl=300, port=None):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="stoken-nsd-"))
         self.dir.chmod(0o755)
-        self.port = free_port()
+        self.port = port or free_port()
         (self.dir / "example.zone").write_text(
             "$ORIGIN example.\n$TTL %d\n"
             "@ SOA ns.example. x.example. 1 3600 600 86400 60\n@ NS ns\n"

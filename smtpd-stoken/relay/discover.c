@@ -28,7 +28,8 @@ struct discovery {
 
 struct target {
 	struct domain *domain;
-	uint16_t priority, weight, port;
+	uint32_t priority;
+	uint16_t weight, port;
 	int implicit;
 	char host[256];
 	struct address addresses[TARGET_ADDRESSES];
@@ -163,7 +164,7 @@ get(const char *name)
 
 /* RFC 2782: among those of a priority by chance, as the weights say. */
 static size_t
-pick(const struct domain *domain, const uint8_t *used, uint16_t priority)
+pick(const struct domain *domain, const uint8_t *used, uint32_t priority)
 {
 	uint32_t sum = 0, at;
 	size_t i, last = domain->count;
@@ -191,10 +192,10 @@ pick(const struct domain *domain, const uint8_t *used, uint16_t priority)
 }
 
 /* The lowest priority that is left; -1: none is. */
-static int
+static int64_t
 lowest(const struct domain *domain, const uint8_t *used)
 {
-	int priority = -1;
+	int64_t priority = -1;
 	size_t i;
 
 	for (i = 0; i < domain->count; i++)
@@ -211,11 +212,11 @@ arrange(const struct domain *domain, struct servers *servers)
 	const struct target *target;
 	struct server *server;
 	size_t i;
-	int priority;
+	int64_t priority;
 
 	servers->count = 0;
 	while ((priority = lowest(domain, used)) != -1) {
-		i = pick(domain, used, (uint16_t)priority);
+		i = pick(domain, used, (uint32_t)priority);
 		used[i] = 1;
 		target = &domain->targets[i];
 		for (i = 0; i < target->count; i++) {
@@ -333,7 +334,8 @@ add_target(struct domain *domain, const struct dns_record *record,
 	if (domain->count == TARGETS_MOST || port == 0 || port == 25)
 		return; /* RFC 2033 section 5 */
 	target->domain = domain;
-	target->priority = record->priority;
+	/* Of an MX, 465 comes before 587. */
+	target->priority = 2U * record->priority + (implicit ? 0 : 1);
 	target->weight = record->weight;
 	target->port = port;
 	target->implicit = implicit;

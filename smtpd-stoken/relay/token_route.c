@@ -20,6 +20,7 @@
 /* How long tokend may take to keep a new token. */
 #define KEEP_SECONDS 10
 #define ADDRESS_ROOM 321
+#define TOKENS_MOST 4 /* alternatives that are tried (S1-50) */
 
 enum route_state {
 	ROUTE_ASKS, /* tokend, for a token */
@@ -44,6 +45,8 @@ struct route {
 	struct held_right right;
 	uint64_t began; /* milliseconds */
 	int blames; /* what fails now is the server's fault */
+	unsigned int refusals; /* of tokens */
+	char refusal[512]; /* the last */
 	int fresh; /* a kept connection was lost: on a new one */
 	struct client_reply reply; /* ROUTE_KEEPS */
 	struct event timer;
@@ -110,7 +113,7 @@ log_failure(const struct route *route, const char *why)
 {
 	char to[4 * ADDRESS_ROOM], text[512];
 
-	if (route->state == ROUTE_ASKS)
+	if (route->state == ROUTE_ASKS && route->refusals == 0)
 		return;
 	log_safe(to, sizeof(to), bytes_text(route->recipient));
 	log_info("%08x token-route to=<%s> server=%s seconds=%.3f "
@@ -157,6 +160,24 @@ static void
 forget_token(const struct route *route)
 {
 	held_refused(&route->right, bytes_text(route->token));
+}
+
+static void on_token(void *, struct bytes token, struct bytes mine);
+
+/* S1-50: the sender may hold another one, which is asked for behind that. */
+static int
+try_another(struct route *route, const char *why)
+{
+	forget_token(route);
+	(void)strlcpy(route->refusal, why, sizeof(route->refusal));
+	if (++route->refusals >= TOKENS_MOST)
+		return 0;
+	route->request = held_ask(&route->right, on_token, route);
+	if (route->request == NULL)
+		return 0;
+	route->state = ROUTE_ASKS;
+	route->copy->state = COPY_WAITS;
+	return 1;
 }
 
 static void
@@ -215,7 +236,8 @@ on_token(void *owner, struct bytes token, struct bytes mine)
 	if (token.length == 0 ||
 	    bytes_copy(route->token, sizeof(route->token), token) == -1 ||
 	    bytes_copy(route->mine, sizeof(route->mine), mine) == -1)
-		give_up(route, "no token");
+		give_up(
+		    route, route->refusals > 0 ? route->refusal : "no token");
 	else
 		seek(route);
 }
@@ -333,15 +355,24 @@ take_reply(const struct route *route, struct client_reply *to,
 static void
 refused(struct route *route, const struct client_reply *reply)
 {
+	struct token_connection *connection = route->connection;
 	struct client_reply safe;
 	char why[CLIENT_TEXT_MAX + 64];
+	int is_token = reply->source == CLIENT_SAID && reply->code == 550;
 
 	route->blames = 0;
+	note_server(route);
 	take_reply(route, &safe, reply);
-	if (reply->source == CLIENT_SAID && reply->code == 550)
-		forget_token(route);
 	snprintf(
 	    why, sizeof(why), "%u %s %s", safe.code, safe.enhanced, safe.text);
+	if (is_token && route->state == ROUTE_OPENS &&
+	    try_another(route, why)) {
+		route->connection = NULL;
+		token_pool_abandon(connection);
+		return;
+	}
+	if (is_token && route->state != ROUTE_OPENS)
+		forget_token(route);
 	give_up(route, why);
 }
 
@@ -469,10 +500,10 @@ route_over(struct route *route, enum token_link_end how, const char *reason)
 	note_server(route);
 	if (how == TOKEN_LINK_FAILED && try_afresh(route))
 		return;
-	if (how == TOKEN_LINK_REFUSED)
-		forget_token(route);
 	route->blames = how == TOKEN_LINK_FAILED;
 	route->connection = NULL;
+	if (how == TOKEN_LINK_REFUSED && try_another(route, reason))
+		return;
 	snprintf(why, sizeof(why), "%s%s", reason,
 	    route->copy->state == COPY_RELEASED ? " (it may come twice)" : "");
 	give_up(route, why);
