@@ -347,7 +347,7 @@ def self_signed(authority, stack):
 IMPOSTORS = {}
 
 
-@clauses("D-S14", "S1-59")
+@clauses("D-S14", "S1-59", "F-65")
 def test_certificates():
     """The recipient's domain, whatever the host is called."""
     wrong = {"other": ["elsewhere.example"], "hosted": ["host.example"],
@@ -365,6 +365,7 @@ def test_certificates():
             assert len(world.relay.messages) == count
 
 
+@clauses("S1-54", "S1-55", "S1-56", "D-S12")
 def test_what_the_dns_says():
     """Priorities, dead ends, no service, null MX, none at all."""
     records = ["nothing A 127.0.0.1",
@@ -388,6 +389,7 @@ def test_what_the_dns_says():
         assert world.sink.sessions == []
 
 
+@clauses("F-70")
 def test_second_server_serves():
     """The first is not there: the next by priority."""
     closed = free_port()
