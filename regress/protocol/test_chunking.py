@@ -171,6 +171,17 @@ def test_no_number(server, line):
         assert c.at_end()
 
 
+@clauses("D-M12")
+@pytest.mark.parametrize("line", [
+    b"BDAT 5 LAST\n", b"bdat 5\0", b"BDAT 5 " + b"x" * 9000, b"BMTD 5\rx"])
+def test_no_line(server, line):
+    """Where the next command is, nobody knows."""
+    with begin(server) as c:
+        c.send(line + b"\r\nRSET\r\n")
+        assert c.reply().status == "500 5.5.2"
+        assert c.at_end()
+
+
 @clauses("F-10")
 def test_bad_words(server):
     with begin(server) as c:

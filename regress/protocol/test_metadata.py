@@ -128,6 +128,24 @@ def test_fields_of_others(server):
     assert text.count(b"zz") == 1 and b"\nReceived: from zz\n" in text
 
 
+@clauses("D-M09")
+@pytest.mark.parametrize("first", [b"\tspf=pass\r\n", b" ; dkim=pass\r\n"])
+def test_nobody_writes_on_in_our_fields(server, first):
+    """A first line that goes on would stand in our own results."""
+    token = server.permanent("friend@b.example", BOB)
+    for verb in ("DATA", "BDAT"):
+        before = server.mail(BOB)
+        with server.token_session(BOB, token) as c:
+            c.mail("friend@b.example")
+            c.rcpt(BOB, token)
+            reply, = c.data(first + TEXT) if verb == "DATA" \
+                else c.chunk(first + TEXT, True)
+            assert reply.status == "250 2.1.12"
+        head, _, body = new_file(server, BOB, before).partition(b"\n\n")
+        assert b"pass\n" not in head
+        assert body == (first + TEXT).replace(b"\r\n", b"\n")
+
+
 @clauses("M-13", "M-14", "M-15", "M-19", "M-43")
 @pytest.mark.parametrize("fields", [
     b"X: 1\r\n\r\nbody\r\n", b"\r\n", b"X: 1", b"X: 1\n", b"X: \0\r\n",
@@ -191,6 +209,28 @@ def test_limits(own):
         for _ in range(64):
             assert c.container(9, b"")[0].status == "250 2.1.0"
         assert c.container(9, b"")[0].status == "552 5.3.4"
+
+
+@clauses("D-M08")
+def test_those_that_are_dropped_count(server):
+    with begin(server) as c:
+        c.send(b"BMTD 8\r\n\0\0X: 1\r\n" * 65)
+        assert [x.status for x in c.replies(65)] == [
+            "250 2.1.0"] * 64 + ["552 5.3.4"]
+
+
+@clauses("M-22", "M-23", "D-M14")
+@pytest.mark.parametrize("others", [
+    b"x" * 5000, b" ".join([b"same"] * 100),
+    b" ".join(b"k%d" % x for x in range(100))])
+def test_flags_behind_many_others(own, others):
+    server = own()
+    before = server.all_mail()
+    with begin(server, user=None) as c:
+        c.container(FLAGS, others + b" \\Flagged \\Seen")
+        assert c.chunk(TEXT, True)[0].status == "250 2.1.12"
+    _, letters = placed(server, BOB, before)
+    assert letters.startswith("FS")
 
 
 @clauses("M-22", "M-23", "D-M09")

@@ -74,19 +74,19 @@ const struct smtp_refusal *
 smtp_container_begin(struct smtp_session *session, uint64_t size)
 {
 	struct smtp_transaction *transaction = session->transaction;
-	size_t count = transaction->containers != NULL
-	    ? transaction->containers->count
-	    : 0;
+	size_t came =
+	    transaction->containers != NULL ? transaction->containers->came : 0;
 
 	if (size == 0) /* no container (D-M02) */
 		return NULL;
 	if (size == 1)
 		return &refusal_arguments;
-	if (size > CONTAINER_SIZE || count == CONTAINER_COUNT) /* D-M08 */
+	if (size > CONTAINER_SIZE || came == CONTAINER_COUNT) /* D-M08 */
 		return smtp_verdict_refusal(session, SMTP_TOO_LARGE);
 	if (reserve(transaction, (size_t)size - 2) == -1)
 		return smtp_verdict_refusal(session, SMTP_NO_SPACE);
 	transaction->containers->head_length = 0;
+	transaction->containers->came++;
 	return NULL;
 }
 

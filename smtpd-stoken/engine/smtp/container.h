@@ -14,7 +14,7 @@
 /* Of all transactions of this process together: then 452 4.3.1. */
 #define CONTAINER_MEMORY (64U << 20)
 #define FLAGS_SIZE 4096 /* octets of all flags of a message, with a NUL */
-#define FLAGS_COUNT 64
+#define KEYWORDS_COUNT 64 /* of a message, besides the system's flags */
 #define FLAG_LENGTH 50 /* octets of one; Dovecot's own limit */
 
 struct container {
@@ -29,6 +29,7 @@ struct container {
 struct smtp_containers {
 	struct container list[CONTAINER_COUNT];
 	size_t count;
+	size_t came; /* those that were dropped, too */
 	struct container current; /* whose octets are coming */
 	uint8_t head[2]; /* its type, as far as it is here */
 	uint8_t head_length;

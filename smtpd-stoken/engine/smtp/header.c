@@ -230,15 +230,28 @@ is_separator(const struct header *header)
 }
 
 /*
+ * A first line that would go on with the field above it, which is one of our
+ * own: whoever sends it would write on in our Authentication-Results.
+ */
+static int
+is_continuation(const struct header *header)
+{
+	return !header->later && header->length > 0 &&
+	    is_blank(header->field[0]);
+}
+
+/*
  * A line that is no field, of which the first `held` octets are in field. A
- * user's header ends before it, so that nobody reads on in it; others pass as
- * they are. Returns 1 when the header is over.
+ * user's header ends before it, so that nobody reads on in it, and anybody's
+ * before a continuation of nothing; others pass as they are. Returns 1 when
+ * the header is over.
  */
 static int
 no_field(const struct flow *flow, size_t held)
 {
 	struct header *header = flow->header;
 	int separator = is_separator(header);
+	int over = header->rules.submission || is_continuation(header);
 
 	header->length = 0;
 	header->excess = 0;
@@ -247,12 +260,12 @@ no_field(const struct flow *flow, size_t held)
 		return 0;
 	}
 	header->way = WAY_PASSING;
-	if (header->rules.submission) {
+	if (over) {
 		add_fields(flow);
 		emit(flow, "\n", 1);
 	}
 	emit(flow, header->field, held);
-	return header->rules.submission;
+	return over;
 }
 
 static int

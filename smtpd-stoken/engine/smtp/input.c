@@ -77,6 +77,17 @@ unfit(const struct smtp_session *session, const char *line, size_t length,
 	return &too_long;
 }
 
+/* D-M12: a line about octets that follow it, which cannot be read. */
+static int
+announces_octets(
+    const struct smtp_session *session, const char *line, size_t length)
+{
+	return session->reading == READ_COMMAND && length > 5 &&
+	    (strncasecmp(line, "BDAT ", 5) == 0 ||
+		(session->settings->metadata &&
+		    strncasecmp(line, "BMTD ", 5) == 0));
+}
+
 /* Reads one line; returns the octets used, 0 when it cannot be yet. */
 static size_t
 read_line(struct smtp_session *session, const char *data, size_t length)
@@ -92,6 +103,8 @@ read_line(struct smtp_session *session, const char *data, size_t length)
 			return 0;
 		}
 		refuse_line(session, refusal);
+		if (announces_octets(session, data, length))
+			smtp_close(session, "errors");
 		return session->closed ? length : skip(session, data, length);
 	}
 	if (lf == NULL)

@@ -64,12 +64,27 @@ allowed(const struct smtp_session *session, const uint8_t *word, size_t length)
 	return 0;
 }
 
+/* Whether the word is in the list already; case does not count (D-M14). */
+static int
+listed(const char *list, const uint8_t *word, size_t length)
+{
+	size_t n;
+
+	for (; *list != '\0'; list += n + (list[n] == ' ')) {
+		n = strcspn(list, " ");
+		if (n == length &&
+		    strncasecmp(list, (const char *)word, n) == 0)
+			return 1;
+	}
+	return 0;
+}
+
 const struct smtp_refusal *
 metadata_flags_take(struct smtp_session *session, struct container *container)
 {
 	struct smtp_containers *containers = session->transaction->containers;
 	const uint8_t *text = container->data, *space;
-	size_t i, n, used = 0, count = 0;
+	size_t i, n, used = 0, keywords = 0;
 
 	if (!may_give(session)) {
 		container->length = 0;
@@ -81,17 +96,18 @@ metadata_flags_take(struct smtp_session *session, struct container *container)
 		n = (space != NULL ? (size_t)(space - text)
 				   : container->length) -
 		    i;
-		if (count == FLAGS_COUNT || used + n + 2 > FLAGS_SIZE)
-			break;
-		if (!allowed(session, text + i, n))
+		if (!allowed(session, text + i, n) ||
+		    listed(containers->flags, text + i, n))
+			continue;
+		/* Those of the system are few, and have room behind them. */
+		if (text[i] != '\\' && keywords++ >= KEYWORDS_COUNT)
 			continue;
 		if (used > 0)
 			containers->flags[used++] = ' ';
 		memcpy(containers->flags + used, text + i, n);
 		used += n;
-		count++;
+		containers->flags[used] = '\0';
 	}
-	containers->flags[used] = '\0';
 	/* Others may trust us more than we trust this session. */
 	if (session->login != SMTP_TRUSTED) {
 		if (used > 0) /* else there may be no data at all */
