@@ -152,7 +152,7 @@ def test_tokend_dies_while_it_is_relayed(world):
         gate.open.set()
         assert c.reply().status == "451 4.3.0"
     assert world.box(BOB) == []
-    world.server.wait_log("cannot be told what failed")
+    world.server.wait_log("cannot be told what became")
     recover(world)
 
 

@@ -21,8 +21,8 @@ REFUSAL = b"550 5.7.1 We do not want this"
 
 def end(sink, session, address):
     """The first copy is taken; those to bad ones are not."""
-    return REFUSAL if address.startswith((b"bad", "b\u00e4d".encode())) \
-        else True
+    return REFUSAL if getattr(sink, "refuse", False) or \
+        address.startswith((b"bad", "b\u00e4d".encode())) else True
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +124,71 @@ def test_who_wants_to_be_told(site, notify, told):
     assert len(reports) == told
     assert not [f for f in site.mail(ALICE)
                 if b"report-type" in f.read_bytes()]
+
+
+@clauses("F-101")
+def test_who_asked_hears_of_success(site):
+    """Of mailboxes here; the next server speaks for those elsewhere."""
+    before = len(site.mail(BOB))
+    report, = submit(site, (BOB, " NOTIFY=SUCCESS ORCPT=rfc822;B+2Bb@x"),
+                     mail=" RET=FULL ENVID=id1")
+    assert len(site.mail(BOB)) == before + 1
+    assert report[0] == [ALICE.encode()]
+    message, words, status, original = parts(report[1])
+    assert message["Subject"] == "Delivered to " + BOB
+    assert "was delivered to:" in words.get_payload()
+    assert "NOT" not in words.get_payload()
+    common, one = fields(status)
+    assert common["original-envelope-id"] == "id1"
+    assert one["original-recipient"] == "rfc822;B+b@x"
+    assert one["final-recipient"] == "rfc822;" + BOB
+    assert one["action"] == "delivered" and one["status"] == "2.0.0"
+    assert "diagnostic-code" not in one
+    # RET is about failures.
+    assert original.get_content_type() == "text/rfc822-headers"
+    assert HEADER in report[1] and b"The text." not in report[1]
+    for notify in ("", " NOTIFY=FAILURE,DELAY", " NOTIFY=NEVER"):
+        assert submit(site, (BOB, notify)) == []
+    assert submit(site, (X, " NOTIFY=SUCCESS")) == []
+    # An alias is told of by its own name, once.
+    report, = submit(site, ("team@a.example", " NOTIFY=success"))
+    _, _, status, _ = parts(report[1])
+    assert [x["final-recipient"] for x in fields(status)[1:]] == [
+        "rfc822;team@a.example"]
+
+
+@clauses("F-101")
+def test_success_beside_failure(site):
+    report, = submit(site, (X, ""), (BOB, " NOTIFY=SUCCESS,FAILURE"), (Y, ""),
+                     mail=" RET=FULL")
+    message, words, status, original = parts(report[1])
+    assert message["Subject"] == "Not delivered to " + Y
+    text = words.get_payload()
+    assert text.index("NOT delivered") < text.index(Y) < text.index(
+        "It was delivered to:") < text.index(BOB)
+    found = {x["final-recipient"]: x["action"] for x in fields(status)[1:]}
+    assert found == {"rfc822;" + BOB: "delivered", "rfc822;" + Y: "failed"}
+    assert original.get_content_type() == "message/rfc822"
+
+
+@clauses("F-101")
+def test_success_that_cannot_be_told(site):
+    """The message is where it belongs: the reply says so all the same."""
+    box, aside = site.mailbox(ALICE), site.mailbox("alice-aside@a.example")
+    before = len(site.mail(BOB))
+    site.hop.refuse = True
+    if box.exists():
+        box.rename(aside)
+    box.write_text("no directory")
+    try:
+        assert submit(site, (BOB, " NOTIFY=SUCCESS")) == []
+    finally:
+        site.hop.refuse = False
+        box.unlink()
+        if aside.exists():
+            aside.rename(box)
+    assert len(site.mail(BOB)) == before + 1
+    site.wait_log("cannot be told what became of message")
 
 
 @clauses("F-101")

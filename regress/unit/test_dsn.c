@@ -149,6 +149,43 @@ a_report(void **state)
 	assert_string_equal(output.text, "\n\n--=_0123456789abcdef--\n");
 }
 
+/* RFC 3461 section 4.1: who has it, for who asked by NOTIFY=SUCCESS. */
+static void
+success(void **state)
+{
+	static const struct dsn_recipient both[] = {
+	    {"x@a.example", NULL, NULL, NULL, NULL, 0, NULL, 1},
+	    {"y@a.example", NULL, "FAILURE", NULL, NULL, 0, NULL, 1},
+	    {"bob@a.example", NULL, "delay,Success", NULL, NULL, 0, NULL, 1},
+	    {"carol@b.example", NULL, NULL, "5.1.1", "mx", 550, "x", 0}};
+	struct dsn dsn = report(both, 3);
+
+	(void)state;
+	assert_int_equal(dsn_wanted(&dsn), 1);
+	assert_int_equal(dsn_failed(&dsn), 0);
+	assert_int_equal(dsn_begin(&dsn, collect, &output), 0);
+	assert_non_null(
+	    strstr(output.text, "\nSubject: Delivered to bob@a.example\n"));
+	assert_non_null(
+	    strstr(output.text, "\nwas delivered to:\n\n  bob@a.example\n"));
+	assert_non_null(strstr(output.text,
+	    "\nFinal-Recipient: rfc822;bob@a.example\n"
+	    "Action: delivered\nStatus: 2.0.0\nLast-Attempt-Date:"));
+	assert_null(strstr(output.text, "NOT"));
+	assert_null(strstr(output.text, "x@a.example"));
+	assert_null(strstr(output.text, "y@a.example"));
+	output.length = 0;
+	dsn = report(both, 4);
+	assert_int_equal(dsn_wanted(&dsn), 2);
+	assert_int_equal(dsn_failed(&dsn), 1);
+	assert_int_equal(dsn_begin(&dsn, collect, &output), 0);
+	assert_non_null(strstr(
+	    output.text, "\nSubject: Not delivered to carol@b.example\n"));
+	assert_non_null(
+	    strstr(output.text, "\nIt was delivered to:\n\n  bob@a.example\n"));
+	output.length = 0;
+}
+
 static void
 nobody_asked(void **state)
 {
@@ -347,6 +384,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_report),
+	    cmocka_unit_test(success),
 	    cmocka_unit_test(nobody_asked),
 	    cmocka_unit_test(international),
 	    cmocka_unit_test(addresses_of_hosts),

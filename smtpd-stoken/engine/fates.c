@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <stdlib.h>
+#include <string.h>
 
 #include "smtpd-stoken/engine/transfer.h"
 
@@ -173,11 +174,28 @@ is_accepted(const struct transfer *t, size_t i)
 int
 fates_is_told(const struct transfer *t, const struct part *part)
 {
-	return part->verdict == SMTP_OK || !is_accepted(t, part->fate);
+	if (part->verdict == SMTP_OK)
+		return strcmp(part->route, "smtp") == 0 ||
+		    !grant_wants_success(t->fates[part->fate].grant);
+	return !is_accepted(t, part->fate);
 }
 
 int
 fates_need_notice(const struct transfer *t)
+{
+	size_t i;
+
+	if (t->orphan)
+		return 0;
+	for (i = 0; i < t->count; i++)
+		if (t->fates[i].kept > 0 &&
+		    grant_wants_success(t->fates[i].grant))
+			return 1;
+	return fates_have_failed(t);
+}
+
+int
+fates_have_failed(const struct transfer *t)
 {
 	size_t i;
 

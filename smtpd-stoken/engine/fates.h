@@ -57,9 +57,12 @@ void fates_each_part(struct transfer *, fates_part *give, void *context);
 void fates_judge(struct transfer *);
 
 /*
- * Has a part failed that the reply does not speak of, though its sender can
- * be told otherwise?
+ * fates_have_failed: has a part failed that the reply does not speak of,
+ * though its sender can be told otherwise? fates_need_notice: or does he want
+ * to know who has it (RFC 3461, NOTIFY=SUCCESS)? Of those elsewhere the next
+ * server is asked to say so. fates_is_told: a part needs no more words.
  */
+int fates_have_failed(const struct transfer *);
 int fates_need_notice(const struct transfer *);
 int fates_is_told(const struct transfer *, const struct part *);
 

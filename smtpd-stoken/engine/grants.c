@@ -5,6 +5,7 @@
 
 #include "smtpd-stoken/engine/relay.h"
 #include "smtpd-stoken/engine/session.h"
+#include "smtpd-stoken/engine/smtp/dsn.h"
 #include "smtpd-stoken/engine/tokend.h"
 #include "smtpd-stoken/engine/submission.h"
 
@@ -76,6 +77,12 @@ int
 grant_is_counted(const struct grant *grant)
 {
 	return grant->state >= GRANT_OPENING;
+}
+
+int
+grant_wants_success(const struct grant *grant)
+{
+	return grant->length > 0 && dsn_names(grant->notify, "SUCCESS");
 }
 
 int

@@ -48,6 +48,9 @@ struct grant *grant_find(struct session *, uint32_t number);
 /* Does tokend's COMMIT_GRANT speak of it? */
 int grant_is_counted(const struct grant *);
 
+/* Is the sender to be told when its mailboxes have the message? */
+int grant_wants_success(const struct grant *);
+
 /* Is an answer of the next hop to a RCPT awaited? */
 int grants_are_opening(const struct session *);
 

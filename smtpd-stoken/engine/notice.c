@@ -82,9 +82,9 @@ finish(struct notice *n, int told)
 
 	if (!told) {
 		log_safe(to, sizeof(to), bytes_text(smtp_sender(s->smtp)));
-		log_warnx("%08x <%s> cannot be told what failed of message %s",
+		log_warnx("%08x <%s> cannot be told what became of message %s",
 		    (unsigned int)s->id, to, t->id);
-		t->untold = 1;
+		t->untold = (uint8_t)fates_have_failed(t);
 	}
 	t->notice = NULL;
 	notice_free(n);
@@ -102,7 +102,7 @@ notice_begin(struct transfer *t)
 	if (smtp_sender(s->smtp)[0] == '\0')
 		return 0;
 	if ((n = calloc(1, sizeof(*n))) == NULL) {
-		t->untold = 1;
+		t->untold = (uint8_t)fates_have_failed(t);
 		return 0;
 	}
 	n->user.events = &events;
@@ -110,14 +110,14 @@ notice_begin(struct transfer *t)
 	n->transfer = t;
 	message_id(n->id);
 	if ((n->report = report_new(t, n->id)) == NULL)
-		t->untold = 1;
+		t->untold = (uint8_t)fates_have_failed(t);
 	else if (report_wanted(n->report) > 0) {
 		report_take_original(n->report, t);
 		if (tokend_notice(s, t->transaction, n->id) == 0) {
 			t->notice = n;
 			return 1;
 		}
-		t->untold = 1;
+		t->untold = (uint8_t)fates_have_failed(t);
 	}
 	notice_free(n);
 	return 0;

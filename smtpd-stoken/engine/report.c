@@ -46,11 +46,19 @@ add_part(struct transfer *t, const struct part *part, void *context)
 	if (fates_is_told(t, part) || report->dsn.count == report->room)
 		return;
 	r = &report->recipients[report->dsn.count++];
-	r->address = part->address != NULL
+	r->delivered = part->verdict == SMTP_OK;
+	/* Which mailboxes an alias has is of interest when one of them fails. */
+	r->address = part->address != NULL && !r->delivered
 	    ? part->address
 	    : smtp_recipient(s->smtp, part->fate, NULL);
 	r->orcpt = grant->orcpt;
 	r->notify = grant->notify;
+	if (r->delivered) {
+		if (report->dsn.count > 1 && r[-1].delivered &&
+		    r[-1].address == r->address)
+			report->dsn.count--;
+		return;
+	}
 	if (part->said == NULL) {
 		r->status =
 		    smtp_verdict_status(s->smtp, part->verdict, &r->text);
@@ -168,7 +176,9 @@ report_take_original(struct report *report, const struct transfer *t)
 	if (t->original == -1 || from > t->size)
 		return;
 	size = t->size - from;
-	report->dsn.whole = dsn_is_whole(smtp_mail(s->smtp), size);
+	/* RET is about failures (RFC 3461 section 4.3). */
+	report->dsn.whole = dsn_is_whole(smtp_mail(s->smtp), size) &&
+	    dsn_failed(&report->dsn) > 0;
 	if (report->dsn.whole || size < most)
 		most = (size_t)size;
 	if (read_original(report, t->original, from, most) == -1 ||

@@ -31,12 +31,24 @@ has_outside(const struct transfer *t)
 	    0;
 }
 
+static int
+wants_success(const struct session *s)
+{
+	size_t i;
+
+	for (i = 0; i < s->grant_count; i++)
+		if (grant_wants_success(&s->grants[i]))
+			return 1;
+	return 0;
+}
+
 int
 submission_reads(const struct session *s)
 {
 	return s->outgoing != NULL || s->configuration->deliver_lmtp ||
 	    /* One reply for several: a report may have to be written. */
-	    (!smtp_is_lmtp(s->smtp) && smtp_accepted(s->smtp) > 1);
+	    (!smtp_is_lmtp(s->smtp) && smtp_accepted(s->smtp) > 1) ||
+	    wants_success(s);
 }
 
 /*

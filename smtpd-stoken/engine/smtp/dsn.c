@@ -51,18 +51,38 @@ put(struct report *report, const char *format, ...)
 		report->length += (size_t)n;
 }
 
-/* RFC 3461 section 4.1: a list without FAILURE asks for no such report. */
-static int
-is_wanted(const struct dsn_recipient *recipient)
+int
+dsn_names(const char *notify, const char *occasion)
 {
-	const char *p = recipient->notify;
+	const char *p = notify;
 
 	for (; p != NULL; p = strchr(p, ',')) {
 		p += *p == ',';
-		if (strncasecmp(p, "FAILURE", 7) == 0)
+		if (strncasecmp(p, occasion, strlen(occasion)) == 0)
 			return 1;
 	}
-	return recipient->notify == NULL;
+	return 0;
+}
+
+/* RFC 3461 section 4.1: without NOTIFY, failures alone. */
+static int
+is_wanted(const struct dsn_recipient *recipient)
+{
+	if (recipient->delivered)
+		return dsn_names(recipient->notify, "SUCCESS");
+	return recipient->notify == NULL ||
+	    dsn_names(recipient->notify, "FAILURE");
+}
+
+size_t
+dsn_failed(const struct dsn *dsn)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < dsn->count; i++)
+		n += (size_t)(is_wanted(&dsn->recipients[i]) &&
+		    !dsn->recipients[i].delivered);
+	return n;
 }
 
 size_t
@@ -117,21 +137,25 @@ static void
 put_header(struct report *report, size_t wanted)
 {
 	const struct dsn *dsn = report->dsn;
-	size_t i = 0;
+	size_t i = 0, failed = dsn_failed(dsn);
+	const char *what = failed > 0 ? "Not delivered" : "Delivered";
 
-	while (!is_wanted(&dsn->recipients[i]))
+	while (!is_wanted(&dsn->recipients[i]) ||
+	    (failed > 0 && dsn->recipients[i].delivered))
 		i++;
+	if (failed > 0)
+		wanted = failed;
 	put(report,
 	    "From: \"Mail server %s\" <postmaster@%s>\n"
 	    "To: <%s>\n",
 	    dsn->hostname, dsn->domain, dsn->sender);
 	if (wanted == 1 &&
 	    (report->utf8 || is_ascii(dsn->recipients[i].address)))
-		put(report, "Subject: Not delivered to %s\n",
+		put(report, "Subject: %s to %s\n", what,
 		    dsn->recipients[i].address);
 	else
-		put(report, "Subject: Not delivered to %zu recipient%s\n",
-		    wanted, wanted == 1 ? "" : "s");
+		put(report, "Subject: %s to %zu recipient%s\n", what, wanted,
+		    wanted == 1 ? "" : "s");
 	put(report,
 	    "Date: %s\n"
 	    "Message-ID: <%s@%s>\n"
@@ -186,25 +210,37 @@ put_explanation(struct report *report, const struct dsn_recipient *recipient)
 	put(report, "\n");
 }
 
-/* In plain words: who did not get it, why, and what can be done. */
+/* Who has it, for those who asked. */
 static void
-put_words(struct report *report)
+put_delivered(struct report *report)
+{
+	const struct dsn *dsn = report->dsn;
+	const struct dsn_recipient *r;
+	char address[400];
+	size_t i;
+
+	put(report, "was delivered to:\n\n");
+	for (i = 0; i < dsn->count; i++) {
+		r = &dsn->recipients[i];
+		if (r->delivered && is_wanted(r))
+			put(report, "  %s\n",
+			    shown(
+				report, r->address, address, sizeof(address)));
+	}
+}
+
+/* Who has not, why, and what can be done. */
+static void
+put_failed(struct report *report)
 {
 	const struct dsn *dsn = report->dsn;
 	int temporary = 0;
 	size_t i;
 
-	put_part(report,
-	    report->utf8 ? "text/plain; charset=utf-8"
-			 : "text/plain; charset=us-ascii",
-	    report->utf8);
-	put(report,
-	    "This is the mail server %s.\n\n"
-	    "Your message of %s\n"
-	    "was NOT delivered to:\n\n",
-	    dsn->hostname, trace_date(dsn->arrived));
+	put(report, "was NOT delivered to:\n\n");
 	for (i = 0; i < dsn->count; i++) {
-		if (!is_wanted(&dsn->recipients[i]))
+		if (!is_wanted(&dsn->recipients[i]) ||
+		    dsn->recipients[i].delivered)
 			continue;
 		put_explanation(report, &dsn->recipients[i]);
 		temporary |= dsn->recipients[i].status[0] == '4';
@@ -214,6 +250,29 @@ put_words(struct report *report)
 		put(report,
 		    "\nWhere the reason may pass, send the message again later"
 		    " to those who\nare named above, and to nobody else.\n");
+}
+
+/* The same in plain words. */
+static void
+put_words(struct report *report)
+{
+	const struct dsn *dsn = report->dsn;
+	size_t failed = dsn_failed(dsn);
+
+	put_part(report,
+	    report->utf8 ? "text/plain; charset=utf-8"
+			 : "text/plain; charset=us-ascii",
+	    report->utf8);
+	put(report,
+	    "This is the mail server %s.\n\n"
+	    "Your message of %s\n",
+	    dsn->hostname, trace_date(dsn->arrived));
+	if (failed > 0)
+		put_failed(report);
+	if (failed > 0 && dsn_wanted(dsn) > failed)
+		put(report, "\nIt ");
+	if (dsn_wanted(dsn) > failed)
+		put_delivered(report);
 	put(report, "\n%s follows.\n",
 	    dsn->whole ? "Your message" : "The header of your message");
 }
@@ -258,11 +317,12 @@ put_recipient(struct report *report, const struct dsn_recipient *recipient)
 		put_original(report, recipient->orcpt);
 	put(report,
 	    "Final-Recipient: %s;%s\n"
-	    "Action: failed\n"
+	    "Action: %s\n"
 	    "Status: %s\n",
 	    is_ascii(recipient->address) ? "rfc822" : "utf-8",
 	    shown(report, recipient->address, address, sizeof(address)),
-	    dsn_status(recipient->status));
+	    recipient->delivered ? "delivered" : "failed",
+	    recipient->delivered ? "2.0.0" : dsn_status(recipient->status));
 	if (recipient->remote != NULL)
 		put_remote(report, recipient->remote);
 	if (recipient->remote != NULL && recipient->code > 0)

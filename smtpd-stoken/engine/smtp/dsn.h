@@ -6,7 +6,8 @@
 
 /*
  * The report to the sender of a message that was accepted and then failed
- * for some of its recipients (RFC 3464; RFC 6533 where UTF-8 is in it). It is
+ * for some of its recipients, or was delivered to some as he wants to know
+ * (RFC 3464; RFC 6533 where UTF-8 is in it). It is
  * written in three parts with LF line ends: dsn_begin(), then the original
  * message or its header, by whoever has it, then dsn_end().
  */
@@ -18,6 +19,7 @@ struct dsn_recipient {
 	const char *remote; /* who refused it; NULL: we did */
 	int code; /* of that reply, 0: there was none */
 	const char *text; /* what it said; need not be printable */
+	int delivered; /* then there is nothing of the last four */
 };
 
 struct dsn {
@@ -40,9 +42,13 @@ typedef int dsn_emit(void *context, const void *text, size_t length);
 
 /*
  * How many recipients it is about: without those whose NOTIFY wants none
- * (RFC 3461 section 4.1).
+ * (RFC 3461 section 4.1). And how many of them have not got it.
  */
 size_t dsn_wanted(const struct dsn *);
+size_t dsn_failed(const struct dsn *);
+
+/* Whether a NOTIFY, or NULL, names the occasion. */
+int dsn_names(const char *notify, const char *occasion);
 
 /* Whether the report itself needs SMTPUTF8 on its way. */
 int dsn_is_utf8(const struct dsn *);
