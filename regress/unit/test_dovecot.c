@@ -234,6 +234,11 @@ static const struct {
     {"OK\t%u\tuser=alice\n", AUTH_FAILED, AUTH_REASON_UNKNOWN_USER, "alice"},
     {"OK\t%u\n", AUTH_FAILED, AUTH_REASON_UNKNOWN_USER, ""},
     {"OK\t%u\tuser=a b@@\n", AUTH_FAILED, AUTH_REASON_UNKNOWN_USER, "a b@@"},
+    /* The passdb keeps this user out, whose password is right. */
+    {"OK\t%u\tuser=bob@a.example\tnologin\n", AUTH_FAILED, AUTH_REASON_DISABLED,
+	"bob@a.example"},
+    {"OK\t%u\tuser=bob@a.example\tnologin=yes\treason=Go away\n", AUTH_FAILED,
+	AUTH_REASON_DISABLED, "bob@a.example"},
     /* A challenge that is none. */
     {"CONT\t%u\t***\n", AUTH_TEMPORARY, 0, ""},
     /* What is not known, or not ours, is passed over; and then: */

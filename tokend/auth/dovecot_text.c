@@ -273,11 +273,16 @@ take_field(struct dovecot_answer *answer, struct bytes parameter)
 	    : memchr(parameter.data, '=', parameter.length);
 	size_t i;
 
+	if (equals != NULL)
+		name.length = (size_t)(equals - parameter.data);
+	if (dovecot_is(name, "nologin")) {
+		answer->no_login = true;
+		return;
+	}
 	if (equals == NULL) {
 		take_reason(answer, parameter);
 		return;
 	}
-	name.length = (size_t)(equals - parameter.data);
 	value = bytes_of(equals + 1, parameter.length - name.length - 1);
 	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
 		if (dovecot_is(name, fields[i].name)) {

@@ -62,6 +62,8 @@ struct dovecot_answer {
 	enum step_result result;
 	enum auth_reason reason;
 	char why[128]; /* in Dovecot's words, or "" */
+	/* Of OK: the password is right, and yet he may not come in. */
+	bool no_login;
 	struct user_rights rights;
 };
 
