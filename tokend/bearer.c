@@ -60,7 +60,11 @@ read_pairs(struct bytes rest, struct bearer *bearer)
 			return rest.length == 0 && found ? 0 : -1;
 		if (!begins(&pair, "auth="))
 			continue; /* host, port: what the client thinks */
-		if (found || !begins(&pair, "bearer ") || !is_token(pair))
+		if (found || !begins(&pair, "bearer "))
+			return -1;
+		while (begins(&pair, " ")) /* RFC 6750 2.1: 1*SP */
+			continue;
+		if (!is_token(pair))
 			return -1;
 		bearer->token = pair;
 		found = 1;

@@ -19,7 +19,7 @@
 #include "tokend/es256.h"
 #include "tokend/keyring.h"
 
-#define JWT_MAX 375 /* octets: as many as a 235 reply can hold (B4) */
+#define JWT_MAX 369 /* octets: AUTH REMEMBERME holds it in a line (D-R03) */
 #define JWT_KID 10
 #define JWT_ID 12 /* characters of a jti */
 #define JWT_AUDIENCE "smtp"

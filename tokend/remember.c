@@ -158,27 +158,32 @@ begin(struct rememberer *r, const struct remember_request *request,
 
 /*
  * What the session's own token was replaced by already: the newest in line
- * (B3: parallel connections must not undo one another).
+ * (B3: parallel connections must not undo one another). None where the line
+ * ended in one that was replaced by a token of another type.
  */
 static struct remembered *
-successor(
-    struct remembered_list *list, const uint8_t *id, enum remember_type type)
+successor(const struct rememberer *r, struct remembered_list *list,
+    const uint8_t *id, enum remember_type type, uint64_t now)
 {
 	struct remembered *found = NULL;
 	size_t i, steps;
 
 	for (steps = 0; steps < REMEMBER_LIVE; steps++) {
-		for (i = 0; i < list->count; i++)
-			if (list->tokens[i].type == type &&
-			    memcmp(list->tokens[i].parent, id, REMEMBER_ID) ==
-				0)
+		/* From the newest on: there may be two after such an end. */
+		for (i = list->count; i > 0; i--)
+			if (list->tokens[i - 1].type == type &&
+			    memcmp(list->tokens[i - 1].parent, id,
+				REMEMBER_ID) == 0)
 				break;
-		if (i == list->count)
+		if (i == 0)
 			break;
-		found = &list->tokens[i];
+		found = &list->tokens[i - 1];
 		id = found->id;
 	}
-	return found;
+	return found != NULL && found->replaced == 0 &&
+		remember_state(r, found, now) == REMEMBER_GOOD
+	    ? found
+	    : NULL;
 }
 
 /* Is the session's own token one that a successor may be made of? */
@@ -249,7 +254,7 @@ remember_make(struct rememberer *r, const struct remember_request *request,
 		parent = remember_find(&list, request->by);
 		if (!is_parent(r, request, parent, now))
 			return REMEMBER_WEAK;
-		there = successor(&list, parent->id, request->type);
+		there = successor(r, &list, parent->id, request->type, now);
 		if (there != NULL &&
 		    write_text(r, request->login, there, out) == 0) {
 			memcpy(id, there->id, REMEMBER_ID);

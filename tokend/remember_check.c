@@ -9,8 +9,6 @@
 
 #include "tokend/remember_check.h"
 
-/* Whom to ask about where there is nobody. */
-#define NOBODY "nobody@nobody.invalid"
 /* How exact "last used" is: a login need not write. */
 #define USED_STEP 60000ULL /* ms */
 
@@ -132,7 +130,8 @@ remember_bearer(struct rememberer *r, struct bytes text, int jwt_only,
 	read = read_id(r, text, is_jwt ? &jwt : NULL, shown->id);
 	owner = remember_owner(r, shown->id, shown->login);
 	if (owner != 0)
-		(void)strlcpy(shown->login, NOBODY, sizeof(shown->login));
+		(void)strlcpy(
+		    shown->login, REMEMBER_NOBODY, sizeof(shown->login));
 	loaded = remember_load(r, bytes_text(shown->login), &list);
 	token = remember_find(&list, shown->id);
 	if (owner == -1 || loaded == -1)
@@ -308,7 +307,7 @@ remember_proof(struct rememberer *r, const struct ht2 *ht2,
 
 	memset(shown, 0, sizeof(*shown));
 	shown->mechanism = mechanism;
-	(void)strlcpy(shown->login, *login == '\0' ? NOBODY : login,
+	(void)strlcpy(shown->login, *login == '\0' ? REMEMBER_NOBODY : login,
 	    sizeof(shown->login));
 	shown->check = REMEMBER_WRONG;
 	loaded = remember_load(r, bytes_text(shown->login), &list);

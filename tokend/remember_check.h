@@ -8,6 +8,9 @@
 
 #include "tokend/remember.h"
 
+/* Whom to ask about where there is nobody. */
+#define REMEMBER_NOBODY "nobody@nobody.invalid"
+
 /* What a client showed, and whose it would be. */
 struct remember_shown {
 	enum remember_check check; /* GOOD so far */

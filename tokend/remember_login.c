@@ -41,7 +41,8 @@ struct bytes
 remember_whose(const struct remember_shown *shown)
 {
 	return bytes_text(shown->check == REMEMBER_UNKNOWN ||
-		    shown->check == REMEMBER_MALFORMED
+		    shown->check == REMEMBER_MALFORMED ||
+		    strcmp(shown->login, REMEMBER_NOBODY) == 0
 		? ""
 		: shown->login);
 }
@@ -179,14 +180,23 @@ remember_finish(struct session *session,
 		pass(session);
 }
 
-/* Told in a challenge; whatever is said to it, the answer is 535. */
+/*
+ * Told in a challenge; whatever is said to it, the answer is 535. Not the last
+ * one that is borne: a client that cancels must not get beyond it.
+ */
 static void
 refuse_by_challenge(struct session *session, enum remember_check check)
 {
 	struct msg_auth_result result = {.outcome = AUTH_CHALLENGE,
 	    .challenge = bytes_text(session->exchange->problem)};
+	uint64_t limit = tokend.settings->limit_auth_failures;
 
 	remember_count(session, check);
+	if (limit != 0 && session->failures >= limit) {
+		exchange_drop(session);
+		auth_answer_failure(session);
+		return;
+	}
 	session->exchange->stage = STAGE_REFUSED;
 	auth_send(session, &result);
 }

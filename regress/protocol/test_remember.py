@@ -499,6 +499,22 @@ def test_nothing_to_learn(server):
     assert said == {"535 5.7.8 " + TEXT}
 
 
+def test_a_cancelled_failure_counts():
+    """A failure told in a challenge is one, whatever the client says to it."""
+    for answer in "*", "!", "", "AQ==":
+        with Server(limits={"auth-failures": 3}) as s:
+            with s.hello("EHLO") as c:
+                for number in range(2):
+                    assert c.cmd("AUTH XOAUTH2 " + b64("x%d" % number)
+                                 ).code == 334
+                    assert c.cmd(answer).code in (501, 535)
+                reply = oauthbearer(c, "a.b.c")
+                assert (reply.status, reply.text) == (FAILED, TEXT)
+                assert c.reply().status == "421 4.7.0"
+                assert c.at_end()
+            s.wait_log(r'mech=OAUTHBEARER reason=badtoken user=""')
+
+
 def test_failures_count():
     with Server(limits={"auth-failures": 3}) as s:
         token = new(s)

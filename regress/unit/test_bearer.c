@@ -25,6 +25,8 @@ static const struct sample oauthbearer[] = {
 	"user@example.com", "vF9dft4qmTc2Nvb3RlckBhbHRhdmlzdGEuY29tCg=="},
     {"n,,|auth=Bearer x||", "", "x"},
     {"y,,|auth=bearer x||", "", "x"},
+    {"n,,|auth=Bearer   x||", "", "x"}, /* RFC 6750 2.1: 1*SP */
+    {"n,,|auth=Bearer   ||", NULL, NULL},
     {"n,a=a=2Cb=3Dc,|auth=Bearer x||", "a,b=c", "x"},
     {"n,,|auth=Bearer x|port=25||", "", "x"},
     {"p=tls-exporter,,|auth=Bearer x||", NULL, NULL},

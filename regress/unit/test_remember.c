@@ -180,6 +180,32 @@ families(void **state)
 	}
 }
 
+/* Nobody gets what is of no use: what a token of another type replaced. */
+static void
+a_line_that_ended(void **state)
+{
+	struct rememberer r = rememberer(*state);
+	char a[REMEMBER_MAX + 1], b[REMEMBER_MAX + 1], jwt[REMEMBER_MAX + 1];
+	uint8_t id[REMEMBER_ID], next[REMEMBER_ID], last[REMEMBER_ID];
+
+	(void)make(&r, ALICE, REMEMBER_RANDOM, NULL, NOW, a, id);
+	(void)make(&r, ALICE, REMEMBER_RANDOM, id, NOW, b, next);
+	assert_int_equal(
+	    make(&r, ALICE, REMEMBER_JWT, next, NOW, jwt, last), REMEMBER_OK);
+	assert_int_equal(bearer(&r, b, 1, NOW + 60000), REMEMBER_REPLACED);
+	assert_int_equal(
+	    make(&r, ALICE, REMEMBER_RANDOM, id, NOW + 60000, a, last),
+	    REMEMBER_OK);
+	assert_string_not_equal(a, b);
+	assert_int_equal(bearer(&r, a, 1, NOW + 60000), REMEMBER_GOOD);
+	/* And the same to all that ask. */
+	assert_int_equal(
+	    make(&r, ALICE, REMEMBER_RANDOM, id, NOW + 61000, b, last),
+	    REMEMBER_OK);
+	assert_string_equal(a, b);
+	assert_int_equal(bearer(&r, jwt, 1, NOW + 61000), REMEMBER_GOOD);
+}
+
 /* Sliding and absolute ends, and none at all. */
 static void
 lifetimes(void **state)
@@ -527,6 +553,7 @@ main(void)
 	    TEST(a_new_one_each_time),
 	    TEST(the_store_holds_no_secret),
 	    TEST(families),
+	    TEST(a_line_that_ended),
 	    TEST(lifetimes),
 	    TEST(thirty_two),
 	    TEST(password_changes),
