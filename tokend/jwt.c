@@ -190,13 +190,15 @@ read_claims(const char *claims, struct jwt *jwt)
 int
 jwt_read(const struct keyring *ring, struct bytes text, struct jwt *jwt)
 {
-	uint8_t octets[ES256_SIGNATURE] = {0}, claims[JWT_MAX + 1];
+	uint8_t octets[ES256_SIGNATURE], claims[JWT_MAX + 1];
 	const struct jwt_key *key = NULL, *any;
 	size_t first = 0, second = 0;
 	ssize_t length;
 	int good;
 
 	memset(jwt, 0, sizeof(*jwt));
+	/* Numbers in their range: zeros would be refused without the work. */
+	memset(octets, 1, sizeof(octets));
 	if (text.length > JWT_MAX)
 		text.length = 0;
 	if (find_dots(text, &first, &second) == 0 &&
