@@ -142,7 +142,8 @@ install: all
 	install -m 644 $(MAN8) $(DESTDIR)$(MAN)/man8
 	cp -R etc/. $(DESTDIR)$(SHARE)
 	for file in systemd/smtpd-stoken.service rc.d/smtpd_stoken \
-	    smtpd-stoken.conf; do \
+	    smtpd-stoken.conf tokensend-postfix.cf tokensend-exim.conf \
+	    tokensend-opensmtpd.conf; do \
 		sed -e 's|/usr/local/|$(PREFIX)/|' \
 		    -e 's|"/etc/smtpd-stoken|"$(SYSCONFDIR)/smtpd-stoken|' \
 		    -e 's|"/var/db|"$(LOCALSTATEDIR)/db|' -e 's|"/var/run|"$(LOCALSTATEDIR)/run|' \

@@ -69,7 +69,10 @@ class Exim(mta.Mta):
                 found.utf8 = True
             elif word == "XX":
                 break
-        for _ in range(int(next(lines))):
+        count = next(lines, None)
+        if count is None:  # a tree of those who have it, in place of XX
+            raise jail.Failed(name + " is delivered in part")
+        for _ in range(int(count)):
             # ADDRESS [ORCPT] LENGTH,FLAGS ...: both of RFC 3461.
             address, original, flags = re.fullmatch(
                 r"(\S+)(?: (\S*) \d+,(\d+)  .*)?", next(lines)).groups()
