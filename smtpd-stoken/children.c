@@ -136,7 +136,6 @@ child_spawn(struct child *child)
 		fatal("channel");
 	child->ready = 0;
 	child->started = now();
-	evtimer_set(child->overdue, on_overdue, child);
 	evtimer_add(child->overdue, &patience);
 	log_debug("%s[%u] is process %ld", child->row->program, child->instance,
 	    (long)child->pid);
@@ -228,7 +227,6 @@ child_ended(struct child *child, int status)
 		wait.tv_sec = (100 << (child->failures - 2)) / 1000;
 		wait.tv_usec = (100 << (child->failures - 2)) % 1000 * 1000;
 	}
-	evtimer_set(child->restart, on_restart, child);
 	evtimer_add(child->restart, &wait);
 }
 
@@ -272,7 +270,9 @@ add_child(const struct role_row *row, uint8_t instance)
 	child->overdue = calloc(1, sizeof(*child->overdue));
 	if (child->restart == NULL || child->overdue == NULL)
 		fatal("calloc");
+	/* Once for all: one that runs must never be set again. */
 	evtimer_set(child->restart, on_restart, child);
+	evtimer_set(child->overdue, on_overdue, child);
 }
 
 void
