@@ -408,22 +408,33 @@ def second(authority, stack):
     return srv("two.example", IMPOSTORS["two"].port, priority=5)
 
 
-STALLS = [("connect", 0), ("ehlo", 3), ("auth", 2), ("rcpt", 6), ("bdat", 1),
-          ("end", 0), ("end", 9)]
+STALLS = [(step, octets) for step in ("connect", "ehlo", "auth", "mail",
+                                      "rcpt", "bdat", "end")
+          for octets in (0, 1, 3, 4, 9, 10)]
 
 
 def test_stalls():
-    """`timeout relay` bounds each wait; nobody else waits."""
-    with token_world(extra="timeout relay 2s") as world:
-        for step, octets in STALLS:
-            world.clear()
-            friend, start = world.friend(), log_size(world)
-            world.sink.fault(step, stall(octets))
-            text = MESSAGE if step != "bdat" else MESSAGE + "x\r\n" * 99999
-            assert world.submit(friend, message=text).status == "250 2.0.0"
-            assert len(world.relay.messages) == 1, step
-            assert world.sink.messages == []
-            assert "stat=relay-host" in route_line(world, friend, start)
+    """At each step, behind so many octets of the answer: `timeout relay`
+    bounds each wait, and nobody waits for another."""
+    text = MESSAGE + "x\r\n" * 99999  # several chunks
+    with token_world(extra="timeout relay 2s",
+                     limits={"sessions": 1000}) as world:
+        replies = []
+        for number, (step, octets) in enumerate(STALLS, 1):
+            world.sink.fault(step, stall(octets), session=number)
+        friends = [world.friend() for _ in STALLS]
+        threads = [threading.Thread(target=lambda f=friend: replies.append(
+            try_submit(world, f, text))) for friend in friends]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(120)
+        assert replies == [250] * len(STALLS)
+        assert world.sink.messages == []
+        assert sorted(m.addresses[0] for m in world.relay.messages) == \
+            sorted(friends)
+        assert len(re.findall("token-route .* stat=relay-host",
+                              world.server.log_text())) == len(STALLS)
 
 
 def test_name_server_is_silent():
@@ -497,14 +508,14 @@ def test_killed_tokend():
                 assert world.sink.shown[-1] == (friend, "NEW-token_1")
 
 
-def try_submit(world, friend):
+def try_submit(world, friend, message=MESSAGE):
     """The code of the message's answer, or that of RCPT."""
     with world.server.login() as c:
         c.mail(ALICE)
         code = c.rcpt(friend).code
         if code != 250:
             return code
-        return c.data(MESSAGE)[0].code
+        return c.data(message)[0].code
 
 
 def until(condition, seconds=30):
