@@ -382,6 +382,7 @@ on_readable(int fd, short what, void *context)
 		if (link->state == LINK_TLS && trust_pending(link->ssl))
 			event_active(&link->reads, EV_READ, 1);
 		link->actions->input(link->owner, data, (size_t)n);
+		explicit_bzero(data, (size_t)n); /* tokens come this way */
 	}
 	leave(link);
 }

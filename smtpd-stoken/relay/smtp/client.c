@@ -144,8 +144,13 @@ on_event(struct client *client, enum reply_event event)
 		client_fault(client, "a reply before the command");
 	else if (event == REPLY_LINE)
 		greeting_line(client);
-	else if (event == REPLY_END)
+	else if (event == REPLY_END) {
 		on_reply(client);
+		/* There may have been a token in it. */
+		if (client->settings->stoken)
+			explicit_bzero(
+			    &client->parser, sizeof(client->parser));
+	}
 }
 
 void
