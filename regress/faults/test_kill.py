@@ -2,8 +2,10 @@
 """kill -9 of each role under load; what a restart may and may not cost."""
 import os
 import signal
+import subprocess
 import sys
 import pathlib
+import tempfile
 import time
 
 import pytest
@@ -168,3 +170,41 @@ def test_back_off(own):
     with server.login(ALICE) as c:
         c.want("NOOP", "250 2.0.0")
     server.accept_new_family(seconds=40)
+
+
+# libevent then ends a program that sets an event up while it is pending.
+CHECKED = """\
+#include <event2/event.h>
+__attribute__((constructor)) static void
+check(void)
+{
+	event_enable_debug_mode();
+}
+"""
+
+
+@pytest.fixture
+def checked():
+    """What is to be loaded before the programs, for CHECKED."""
+    if os.environ.get("SANITIZE"):
+        pytest.skip("a sanitizer has to be loaded first")
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
+        os.chmod(directory, 0o755)
+        library = os.path.join(directory, "checked.so")
+        built = subprocess.run(
+            ["cc", "-shared", "-fPIC", "-o", library, "-xc", "-",
+             "-levent_core"], input=CHECKED, text=True, capture_output=True)
+        if built.returncode != 0:
+            pytest.skip("cannot build a library: " + built.stderr)
+        os.chmod(library, 0o755)
+        yield library
+
+
+@pytest.mark.restarts
+def test_timers_of_who_dies_young(own, checked):
+    """Two minutes later the parent would not have answered any more."""
+    server = own(environment={"LD_PRELOAD": checked})
+    for role in ROLES * 2:
+        server.kill_one(server.pids(role)[0])
+        server.accept_new_family(seconds=60)
+    assert server.ctl("reload").returncode == 0
