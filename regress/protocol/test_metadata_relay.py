@@ -2,11 +2,12 @@
 """METADATA on the way to others: a recording next hop, and another one of
 ourselves behind `deliver lmtp`."""
 import re
+import threading
 
 import pytest
 
 from clause import clauses
-from relay_sink import ALL, RelaySink
+from relay_sink import ALL, RelaySink, hold
 from server import Server
 from test_metadata import FLAGS, TRACE, names, placed
 
@@ -144,6 +145,34 @@ def test_here_and_there_without_late_fields(described):
     assert last(sink, count).containers[1:] == [b"\1\x2c" + b"x" * 60000]
     file, _ = placed(server, BOB, before)
     assert file.read_bytes().endswith(TEXT.replace(b"\r\n", b"\n"))
+
+
+def test_the_report_has_the_header(described):
+    """The lmtpd that has the file dies when the next hop has the message: the
+    report of the copy that is not here still says which message it was."""
+    server, sink = described
+    count, before = len(sink.messages), server.all_mail()
+    go_on = threading.Event()
+    sink.fault("end", hold(go_on))
+    try:
+        with server.login(ALICE) as c:
+            c.mail(ALICE)
+            assert c.rcpt("mixed@a.example").status == "250 2.1.5"
+            c.send(b"BDAT %d LAST\r\n%s" % (len(TEXT), TEXT))
+            sink.wait_stalled()
+            for pid in server.pids("lmtpd"):
+                server.kill_one(pid)
+            server.accept_new_family(30)
+            sink.clear()
+            go_on.set()
+            assert c.reply().status == "250 2.0.0"
+    finally:
+        go_on.set()
+        sink.clear()
+    report = sink.wait(lambda s: [x.data for x in s.messages[count:]
+                                  if b"report-type" in x.data])[0]
+    assert b"\r\nSubject: x\r\n" in report.partition(b"rfc822-headers")[2]
+    assert server.all_mail() == before
 
 
 @clauses("F-17", "F-112")

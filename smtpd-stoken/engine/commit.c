@@ -68,16 +68,17 @@ deliver(struct transfer *t, uint64_t expires)
 {
 	struct msg_deliver m = {
 	    .size = t->size, .expires = expires, .message = bytes_text(t->id)};
+	struct file *file = t->file;
 
 	if (metadata_tell(t) == -1 ||
 	    transfer_each_mailbox(t, send_mailbox, NULL) == -1)
 		return -1;
 	m.count = (uint32_t)t->mailboxes;
 	t->stage = TRANSFER_DELIVERING;
-	if (file_deliver(t->file, &m) == -1) {
+	if (file_deliver(file, &m) == -1) {
 		/* Its worker's end must not find us by it: we may end first. */
-		file_free(t->file);
 		t->user.events->gone(&t->user);
+		file_free(file);
 	}
 	return 0;
 }

@@ -424,9 +424,9 @@ files_worker_gone(uint8_t instance)
 		if (file->worker != instance)
 			continue;
 		user = file->user;
-		drop(file);
 		if (user != NULL)
 			user->events->gone(user);
+		drop(file);
 	}
 	looks_worker_gone(instance);
 	serve_waiting();

@@ -376,6 +376,7 @@ on_gone(struct file_user *user)
 	struct transfer *t = of_user(user);
 	struct session *s = t->session;
 
+	keep_original(t);
 	t->file = NULL;
 	if (t->stage == TRANSFER_WRITING)
 		smtp_message_lost(s->smtp, SMTP_TEMPORARY);
