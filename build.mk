@@ -143,7 +143,7 @@ install: all
 	cp -R etc/. $(DESTDIR)$(SHARE)
 	for file in systemd/smtpd-stoken.service rc.d/smtpd_stoken \
 	    smtpd-stoken.conf tokensend-postfix.cf tokensend-exim.conf \
-	    tokensend-opensmtpd.conf; do \
+	    tokensend-opensmtpd.conf tokensend-or-sendmail.sh; do \
 		sed -e 's|/usr/local/|$(PREFIX)/|' \
 		    -e 's|"/etc/smtpd-stoken|"$(SYSCONFDIR)/smtpd-stoken|' \
 		    -e 's|"/var/db|"$(LOCALSTATEDIR)/db|' -e 's|"/var/run|"$(LOCALSTATEDIR)/run|' \

@@ -13,7 +13,7 @@ message=$(mktemp) || exit 75
 trap 'rm -f "$message"' EXIT
 cat > "$message" || exit 75
 # shellcheck disable=SC2086
-${TOKENSEND:-tokensend} -f "$sender" -- "$recipient" < "$message" \
+${TOKENSEND:-/usr/local/bin/tokensend} -f "$sender" -- "$recipient" < "$message" \
     > /dev/null && exit 0
 # shellcheck disable=SC2086
 ${SENDMAIL:-/usr/sbin/sendmail -G -i} -f "$sender" -- "$recipient" \

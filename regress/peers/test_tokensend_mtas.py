@@ -113,7 +113,7 @@ def mta(request, world):
               " -C %sca -t %sown/tokens \"$@\"\n" % (
                   PLACE, nsd.port, PLACE, PLACE), 0o755)
     one.write(SCRIPT[1:], jail.snippet("tokensend-or-sendmail.sh", {
-        "${TOKENSEND:-tokensend}": PLACE + "run"}), 0o755)
+        "${TOKENSEND:-/usr/local/bin/tokensend}": PLACE + "run"}), 0o755)
     with one:
         one.tokens = tokens / "tokens"
         yield one
