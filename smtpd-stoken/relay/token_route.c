@@ -8,13 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/log.h"
 #include "smtpd-stoken/relay/discover.h"
 #include "smtpd-stoken/relay/held.h"
 #include "smtpd-stoken/relay/hop.h"
 #include "smtpd-stoken/relay/setup.h"
 #include "smtpd-stoken/relay/smtp/delivered.h"
 #include "smtpd-stoken/relay/token_domain.h"
+#include "smtpd-stoken/relay/token_log.h"
 #include "smtpd-stoken/relay/token_pool.h"
 
 /* How long tokend may take to keep a new token. */
@@ -68,12 +68,6 @@ set_timer(struct route *route, uint64_t seconds)
 	(void)evtimer_add(&route->timer, &wait);
 }
 
-static double
-seconds(const struct route *route)
-{
-	return (double)(hop_clock() - route->began) / 1000;
-}
-
 static void
 note_server(struct route *route)
 {
@@ -93,50 +87,31 @@ route_free(struct route *route)
 	freezero(route, sizeof(*route));
 }
 
-/* What a server said stands in quotes. */
-static const char *
-quotable(char *out, size_t size, const char *text)
+static struct token_story
+story_of(const struct route *route)
 {
-	size_t i;
-
-	for (i = 0; i + 1 < size && text[i] != '\0'; i++)
-		out[i] = text[i] < ' ' || text[i] > '~' || text[i] == '"'
-		    ? '?'
-		    : text[i];
-	out[i] = '\0';
-	return out;
+	return (struct token_story) {.session = route->right.session,
+	    .recipient = route->recipient,
+	    .server = route->server[0] == '\0' ? route->domain : route->server,
+	    .milliseconds = hop_clock() - route->began};
 }
 
 /* Where there was no token nothing has failed: nothing is said. */
 static void
 log_failure(const struct route *route, const char *why)
 {
-	char to[4 * ADDRESS_ROOM], text[512];
+	struct token_story story = story_of(route);
 
-	if (route->state == ROUTE_ASKS && route->refusals == 0)
-		return;
-	log_safe(to, sizeof(to), bytes_text(route->recipient));
-	log_info("%08x token-route to=<%s> server=%s seconds=%.3f "
-		 "stat=relay-host at=%s reason=\"%s\"",
-	    (unsigned int)route->right.session, to,
-	    route->server[0] == '\0' ? route->domain : route->server,
-	    seconds(route), state_names[route->state],
-	    quotable(text, sizeof(text), why));
+	if (route->state != ROUTE_ASKS || route->refusals > 0)
+		token_log_failure(&story, state_names[route->state], why);
 }
 
 static void
 log_success(const struct route *route, int has_new, int kept)
 {
-	char to[4 * ADDRESS_ROOM];
+	struct token_story story = story_of(route);
 
-	log_safe(to, sizeof(to), bytes_text(route->recipient));
-	log_info("%08x token-route to=<%s> server=%s seconds=%.3f "
-		 "stat=delivered new-token=%s",
-	    (unsigned int)route->right.session, to, route->server,
-	    seconds(route),
-	    !has_new   ? "no"
-		: kept ? "kept"
-		       : "lost");
+	token_log_delivered(&story, !has_new ? "no" : kept ? "kept" : "lost");
 }
 
 /* S1-01: the ordinary way, for this recipient. */

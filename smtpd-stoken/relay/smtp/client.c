@@ -148,8 +148,7 @@ on_event(struct client *client, enum reply_event event)
 		on_reply(client);
 		/* There may have been a token in it. */
 		if (client->settings->stoken)
-			explicit_bzero(
-			    &client->parser, sizeof(client->parser));
+			explicit_bzero(&client->parser, sizeof(client->parser));
 	}
 }
 
