@@ -52,7 +52,7 @@ def test_ehlo_with_tls(server, kind):
             c.ehlo()
             c.starttls()
         words, mechanisms = with_auth(c.ehlo())
-        assert words == dict(WITH_TLS, REMEMBERME="RANDOM JWT")
+        assert words == dict(WITH_TLS, REMEMBERME="RANDOM JWT", DSN="")
         assert mechanisms == NORMAL
 
 

@@ -23,11 +23,11 @@
 	    "<250-AUTH STOKEN SCRAM-SHA-256-PLUS "                            \
 	    "SCRAM-SHA-256 PLAIN LOGIN",                                      \
 	    "<250 ENHANCEDSTATUSCODES"
-#define EHLO_LINES                                                    \
-	"EHLO c.example", "<250-mx.a.example", "<250-PIPELINING",     \
-	    "<250-SIZE 100000", "<250-8BITMIME", "<250-BINARYMIME",   \
-	    "<250-SMTPUTF8", "<250-CHUNKING", "<250-METADATA",        \
-	    "<250-AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN", \
+#define EHLO_LINES                                                         \
+	"EHLO c.example", "<250-mx.a.example", "<250-PIPELINING",          \
+	    "<250-SIZE 100000", "<250-8BITMIME", "<250-BINARYMIME",        \
+	    "<250-SMTPUTF8", "<250-DSN", "<250-CHUNKING", "<250-METADATA", \
+	    "<250-AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN LOGIN",      \
 	    "<250 ENHANCEDSTATUSCODES"
 #define BY_TOKEN LHLO_LINES, TOKEN_LOGIN, "<235 2.7.0"
 #define BY_LOGIN EHLO_LINES, PLAIN_LOGIN, "<235 2.7.0"
@@ -186,10 +186,11 @@ static const struct dialogue dialogues[] = {
 	{"<220 mx.a.example LMTP", "EHLO x", "<500 5.5.1", "HELO x",
 	    "<500 5.5.1", "LHLO localhost", "<250-mx", "<250-PIPELINING",
 	    "<250-SIZE", "<250-8BITMIME", "<250-BINARYMIME", "<250-SMTPUTF8",
-	    "<250-CHUNKING", "<250-METADATA", "<250 ENHANCEDSTATUSCODES",
-	    PLAIN_LOGIN, "<500 5.5.1", "STARTTLS", "<500 5.5.1",
-	    "GENSTOKEN TEMP a@b.c", "<500 5.5.1", "MAIL FROM:<root@localhost>",
-	    "<250", "RCPT TO:<bob@a.example> STOKEN=good", "<555 5.5.4",
+	    "<250-DSN", "<250-CHUNKING", "<250-METADATA",
+	    "<250 ENHANCEDSTATUSCODES", PLAIN_LOGIN, "<500 5.5.1", "STARTTLS",
+	    "<500 5.5.1", "GENSTOKEN TEMP a@b.c", "<500 5.5.1",
+	    "MAIL FROM:<root@localhost>", "<250",
+	    "RCPT TO:<bob@a.example> STOKEN=good", "<555 5.5.4",
 	    "RCPT TO:<nobody@a.example>", "<550 5.1.1",
 	    "RCPT TO:<bob@a.example>", "<250", "RCPT TO:<postmaster>", "<250",
 	    "DATA", "<354", ".", "<250 2.1.12 <bob@a.example> MESSAGEID-1",

@@ -62,8 +62,10 @@ dsn_is_listed(void **state)
 	(void)state;
 	assert_non_null(
 	    strstr(say(world, "EHLO c.example\r\n"), "\r\n250-DSN\r\n"));
+	/* A mailbox here may be reported on too. */
 	world->settings.relay = 0;
-	assert_null(strstr(say(world, "EHLO c.example\r\n"), "DSN"));
+	assert_non_null(
+	    strstr(say(world, "EHLO c.example\r\n"), "\r\n250-DSN\r\n"));
 	world_free(world);
 	world = world_new(SMTP_LISTENER_SMTPS, 0);
 	world->settings.relay = 1;
@@ -165,18 +167,9 @@ dsn_parameters(void **state)
 static void
 dsn_elsewhere(void **state)
 {
-	struct world *world = submission(0);
+	struct world *world = world_new(SMTP_LISTENER_SMTPS, 0);
 
 	(void)state;
-	world->settings.relay = 0;
-	assert_true(starts(say(world, MAIL " RET=FULL\r\n"), "555 5.5.4"));
-	assert_true(starts(say(world, MAIL " ENVID=x\r\n"), "555 5.5.4"));
-	say(world, MAIL "\r\n");
-	assert_true(
-	    starts(say(world, "RCPT TO:<bob@a.example> NOTIFY=NEVER\r\n"),
-		"555 5.5.4"));
-	world_free(world);
-	world = world_new(SMTP_LISTENER_SMTPS, 0);
 	world->settings.relay = 1;
 	say(world, TOKEN_LOGIN);
 	assert_true(starts(

@@ -13,8 +13,7 @@
 int
 smtp_offers_dsn(const struct smtp_session *session)
 {
-	return session->mode == MODE_SMTP && session->tls.active &&
-	    session->settings->relay;
+	return session->mode == MODE_SMTP && session->tls.active;
 }
 
 /* Printable ASCII and spaces, as what xtext hides has to be. */
