@@ -186,11 +186,10 @@ static const struct dialogue dialogues[] = {
 	{"<220 mx.a.example LMTP", "EHLO x", "<500 5.5.1", "HELO x",
 	    "<500 5.5.1", "LHLO localhost", "<250-mx", "<250-PIPELINING",
 	    "<250-SIZE", "<250-8BITMIME", "<250-BINARYMIME", "<250-SMTPUTF8",
-	    "<250-DSN", "<250-CHUNKING", "<250-METADATA",
-	    "<250 ENHANCEDSTATUSCODES", PLAIN_LOGIN, "<500 5.5.1", "STARTTLS",
-	    "<500 5.5.1", "GENSTOKEN TEMP a@b.c", "<500 5.5.1",
-	    "MAIL FROM:<root@localhost>", "<250",
-	    "RCPT TO:<bob@a.example> STOKEN=good", "<555 5.5.4",
+	    "<250-CHUNKING", "<250-METADATA", "<250 ENHANCEDSTATUSCODES",
+	    PLAIN_LOGIN, "<500 5.5.1", "STARTTLS", "<500 5.5.1",
+	    "GENSTOKEN TEMP a@b.c", "<500 5.5.1", "MAIL FROM:<root@localhost>",
+	    "<250", "RCPT TO:<bob@a.example> STOKEN=good", "<555 5.5.4",
 	    "RCPT TO:<nobody@a.example>", "<550 5.1.1",
 	    "RCPT TO:<bob@a.example>", "<250", "RCPT TO:<postmaster>", "<250",
 	    "DATA", "<354", ".", "<250 2.1.12 <bob@a.example> MESSAGEID-1",
@@ -200,9 +199,9 @@ static const struct dialogue dialogues[] = {
 	    "EHLO \xc3\xb6", "<501 5.5.4", "LHLO", "<501 5.5.4", "HELO",
 	    "<501 5.5.4", "HELO [127.0.0.1]", "<250 mx.a.example",
 	    "EHLO [IPv6:::1]", "<250-", "<250-", "<250-", "<250-", "<250-",
-	    "<250-", "<250-", "<250-", "<250-", "<250 ", LHLO_LINES, "EHLO x",
-	    "<500 5.5.1", "QUIT now", "<501 5.5.4", "RSET now", "<501 5.5.4",
-	    NULL}},
+	    "<250-", "<250-", "<250-", "<250-", "<250-", "<250 ", LHLO_LINES,
+	    "EHLO x", "<500 5.5.1", "QUIT now", "<501 5.5.4", "RSET now",
+	    "<501 5.5.4", NULL}},
 };
 
 /* Checks output line by line. */
