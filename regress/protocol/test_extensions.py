@@ -135,7 +135,8 @@ def test_endless_recipients(server):
     (" BODY=9BIT", "501 5.5.4"), (" BODY=7BIT BODY=7BIT", "501 5.5.4"),
     (" SMTPUTF8=yes", "501 5.5.4"), (" SMTPUTF8 SMTPUTF8", "501 5.5.4"),
     (" FROB", "555 5.5.4"), (" FROB=1", "555 5.5.4"),
-    (" RET=FULL", "555 5.5.4"), (" ENVID=x", "555 5.5.4"),
+    (" RET=FULL", "250 2.1.0"), (" ENVID=x", "250 2.1.0"),
+    (" RET=SOME", "501 5.5.4"), (" ENVID=", "501 5.5.4"),
     (" STOKEN=x", "555 5.5.4"), (" =x", "5"), (" SIZE=1=2", "501 5.5.4"),
     (" X-\xe4=1", "5")])
 @clauses("F-95")

@@ -180,7 +180,7 @@ def test_no_secret_in_the_log(server, pair):
         c.rcpt(local, lasting)
         c.data(MESSAGE)
     with server.hello("LHLO") as c:
-        c.token_login(local, lasting[:-1] + "_")
+        c.token_login(local, lasting[:-1] + ("_" if lasting[-1] != "_" else "-"))
         c.cmd("AUTH STOKEN " + b64("%s\0%s" % (local, token)) + "=")
         c.plain_login(local, password % 1)
         c.login_login(local, password % 2)

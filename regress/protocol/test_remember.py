@@ -482,6 +482,11 @@ def test_switched_off():
             assert c.cmd("REMEMBERME RANDOM").status == "500 5.5.1"
 
 
+def other(token):
+    """The same but for the last letter."""
+    return token[:-1] + ("A" if token[-1] != "A" else "B")
+
+
 @clauses("H-11", "H-09", "D-R08")
 def test_nothing_to_learn(server):
     """The same words for whatever is wrong; the work is counted elsewhere."""
@@ -492,7 +497,7 @@ def test_nothing_to_learn(server):
         assert ht2(c, BOB, pinned).status == OK
     said = set()
     for name in BOB, ALICE, "nobody@a.example", "x@elsewhere.example", "":
-        for word in token[:-1] + "A", revoked, pinned, "x" * 56:
+        for word in other(token), revoked, pinned, "x" * 56:
             with server.hello("EHLO") as c:
                 said.add(str(ht2(c, name, word, "ENDP")))
                 said.add(str(rememberme(c, "x" + word)))
