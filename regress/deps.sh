@@ -10,7 +10,6 @@ demo="python3 openssl"
 check="$demo python3-pytest libcmocka-dev mandoc bmake strace iproute2 procps
     util-linux valgrind clang-14 libclang-rt-14-dev clang-format-14 cppcheck
     shellcheck systemd
-    nsd
     swaks libnet-ssleay-perl curl msmtp gsasl nodejs node-nodemailer"
 
 as_root() {

@@ -1,7 +1,8 @@
 #!/bin/sh
-# unpack.sh [NAME ...]: fetches Debian's Postfix, Exim, OpenSMTPD and Dovecot
-# (or what is named, nsd too), and unpacks each into out/peers/NAME. Nothing is installed: the three MTAs could not be together,
-# and none of them is to start here. Silent when all is there.
+# unpack.sh [NAME ...]: fetches Debian's Postfix, Exim, OpenSMTPD, Dovecot and nsd
+# (or what is named) and unpacks each into out/peers/NAME. Nothing is installed:
+# the three MTAs could not be together, and none of them is to start here. Silent
+# when all is there.
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)/out/peers
 
@@ -46,7 +47,7 @@ packages() {
 	esac
 }
 
-[ $# -gt 0 ] || set -- postfix exim opensmtpd dovecot
+[ $# -gt 0 ] || set -- postfix exim opensmtpd dovecot nsd
 for peer in "$@"; do
 	# shellcheck disable=SC2046
 	unpack "$peer" $(packages "$peer") || echo "deps: no $peer"
