@@ -99,15 +99,17 @@ class Authority:
         certificate(self.dir, "authority.example", P256)
         self.file = str(self.dir / "authority.example.crt")
 
-    def issue(self, name, *names):
-        """(certificate, key) for the DNS names."""
+    def issue(self, name, *also, names=None):
+        """(certificate, key) for the DNS names; names=() for a CN only."""
+        names = (also or [name]) if names is None else names
         base = self.dir / name
         subprocess.run(
             ["openssl", "req", "-new", "-nodes", "-newkey", *P256, "-subj",
              "/CN=" + name, "-keyout", "%s.key" % base, "-out",
              "%s.csr" % base], check=True, capture_output=True)
         (self.dir / (name + ".ext")).write_text(
-            "subjectAltName=" + ",".join("DNS:" + x for x in names or [name]))
+            "subjectAltName=" + ",".join("DNS:" + x for x in names)
+            if names else "basicConstraints=CA:FALSE")
         subprocess.run(
             ["openssl", "x509", "-req", "-days", "3", "-in", "%s.csr" % base,
              "-CA", self.file, "-CAkey",
@@ -241,7 +243,7 @@ class World:
                 if row["remote"] == remote]
 
 
-DOMAINS = 60
+DOMAINS = 120
 
 
 @contextlib.contextmanager

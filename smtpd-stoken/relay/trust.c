@@ -138,7 +138,10 @@ demand(SSL *ssl, X509_STORE *store, const char *name)
 		    1)
 			return -1;
 	} else {
-		SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+		/* RFC 9525 section 6.2: a CN is no name of a server. */
+		SSL_set_hostflags(ssl,
+		    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+			X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
 		if (SSL_set1_host(ssl, name) != 1)
 			return -1;
 	}
