@@ -151,7 +151,6 @@ narrow(const struct tokenfile *file)
 	see("/etc/hosts", "r");
 	if (file->path[0] != '\0')
 		see(file->directory, "rwc");
-	sandbox_undumpable();
 	sandbox_connect_only();
 	if (pledge(promises, NULL) == -1)
 		fail(EX_OSERR, "pledge: %s", strerror(errno));
@@ -218,6 +217,7 @@ main(int argc, char *argv[])
 	tell_all(options.verbose);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)umask(077);
+	sandbox_undumpable(); /* from here on there are tokens */
 	tokenfile_open(&file, options.tokens);
 	message_read(&message, STDIN_FILENO);
 	if (trust_init() == -1)

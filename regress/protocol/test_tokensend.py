@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 
 import pytest
 
@@ -445,3 +446,24 @@ def test_a_link_to_the_file_stays_one(sender, liars_certificate):
                           str(link))
     assert done.returncode == OK and link.is_symlink()
     assert token_in(sender) == "another"
+
+
+def test_undumpable_while_it_reads(sender):
+    """Who has tokens leaves no core file, also before he connects."""
+    program = sender.dir / "tokensend"
+    shutil.copy(PROGRAM, program)
+    sender.dir.chmod(0o755)
+    process = subprocess.Popen(
+        [program, "-f", FROM, "-t", "-", ALICE], stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        preexec_fn=server.drop())
+    with process:
+        process.stdin.write(b"%s %s %s\n\nFrom: x\n" % (
+            FROM.encode(), ALICE.encode(), OLD.encode()))
+        process.stdin.flush()
+        deadline = time.monotonic() + 30
+        # Files of a process that cannot be dumped are root's (proc(5)).
+        while os.stat("/proc/%d/environ" % process.pid).st_uid != 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.kill()
