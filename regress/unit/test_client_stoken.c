@@ -125,6 +125,7 @@ static const struct {
     {250, "2.1.13", "<" BOB, NULL, "..."},
     {250, "2.1.13", "<al@b.example> new id", NULL, "..."},
     {250, "2.1.13", "", NULL, "..."},
+    {251, "2.1.13", "<" BOB "> new id saved", "new", "<" BOB "> id saved"},
     {450, "2.1.13", "<" BOB "> new id", NULL, "<" BOB "> new id"},
 };
 

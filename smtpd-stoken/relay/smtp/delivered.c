@@ -46,7 +46,7 @@ delivered_take(struct client_reply *reply, const char *address,
 	int good;
 
 	token[0] = '\0';
-	if (reply->code != 250 || strcmp(reply->enhanced, "2.1.13") != 0)
+	if (reply->code / 100 != 2 || strcmp(reply->enhanced, "2.1.13") != 0)
 		return 0;
 	path = path_length(reply->text, address);
 	if (path == 0) {
