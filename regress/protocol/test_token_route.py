@@ -326,6 +326,54 @@ def test_starttls():
         assert len(world.sink.shown) == shown
 
 
+# A server may repeat what it was told, wherever it closes.
+ECHOES = [(step, close_after("421 4.3.2 not with HELD-token_0 here"))
+          for step in ("mail", "rcpt", "body", "end")]
+ECHOES += [("auth", reply("535 5.7.8 HELD-token_0")),
+           ("rcpt", reply("450 4.2.1 HELD-token_0")),
+           ("end", reply("554 5.6.0 HELD-token_0"))]
+
+
+@pytest.mark.parametrize("step, behaviour", ECHOES)
+def test_repeated_token_is_not_logged(world, step, behaviour):
+    friend, start = world.friend(), log_size(world)
+    world.sink.fault(step, behaviour)
+    assert world.submit(friend).status == "250 2.0.0"
+    line = route_line(world, friend, start)
+    assert "stat=relay-host" in line
+    assert "HELD-token" not in world.server.log_text()[start:]
+    # 421 in the middle, and for an answer, says that it was not delivered.
+    assert "may come twice" not in line
+
+
+@clauses("S1-31")
+def test_new_token_in_another_250(world):
+    """251 says delivered, too: what is in it is kept, and not logged."""
+    friend, start = world.friend(), log_size(world)
+    world.sink.fault("end", reply("251 2.1.13 <%s> NEW-token_2 x" % friend))
+    assert world.submit(friend).status == "250 2.0.0"
+    assert "new-token=kept" in route_line(world, friend, start)
+    world.server.wait_log(r"delivery .*to=<%s> .*stat=Sent" %
+                          re.escape(friend), start, 30)
+    assert "NEW-token" not in world.server.log_text()[start:]
+
+
+def test_stalling_server_is_left_alone():
+    """Also one that lets everybody log in first."""
+    with token_world(extra="timeout relay 2s") as world:
+        for step in ("auth", "mail", "rcpt"):
+            world.clear()
+            friend, start = world.friend(), log_size(world)
+            world.sink.fault(step, stall())
+            assert world.submit(friend).status == "250 2.0.0"
+            assert "stat=relay-host" in route_line(world, friend, start)
+            sessions, start = len(world.sink.sessions), log_size(world)
+            assert world.submit(friend).status == "250 2.0.0"
+            assert "at=dns" in route_line(world, friend, start), step
+            assert len(world.sink.sessions) == sessions
+            assert len(world.relay.messages) == 2
+
+
 def impostor(name, *names):
     """A token server of the domain whose certificate is for others."""
     def make(authority, stack):
@@ -344,6 +392,13 @@ def self_signed(authority, stack):
     return srv("self.example", IMPOSTORS["self"].port)
 
 
+def common_name(authority, stack):
+    """The right name as the CN only, by our authority."""
+    IMPOSTORS["cn"] = stack.enter_context(TokenSink(
+        authority.issue("cn.example", names=())))
+    return srv("cn.example", IMPOSTORS["cn"].port)
+
+
 IMPOSTORS = {}
 
 
@@ -354,9 +409,9 @@ def test_certificates():
              "part": ["x.part.example", "p*.example"],
              "deep": ["*.deep.example"]}
     records = [impostor(name, *names) for name, names in wrong.items()]
-    records.append(self_signed)
+    records += [self_signed, common_name]
     with token_world(records=records) as world:
-        for count, name in enumerate([*wrong, "self"], 1):
+        for count, name in enumerate([*wrong, "self", "cn"], 1):
             friend, start = world.friend(domain=name + ".example"), \
                 log_size(world)
             assert world.submit(friend).status == "250 2.0.0"

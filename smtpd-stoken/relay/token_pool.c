@@ -39,12 +39,12 @@ count(const char *domain, int idle)
 }
 
 int
-token_pool_serves(const char *domain)
+token_pool_serves(const char *domain, const struct token_connection *but)
 {
 	const struct token_connection *c;
 
 	TAILQ_FOREACH (c, &connections, entry)
-		if (c->ready && strcmp(c->domain, domain) == 0)
+		if (c != but && c->ready && strcmp(c->domain, domain) == 0)
 			return 1;
 	return 0;
 }

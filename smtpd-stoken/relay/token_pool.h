@@ -40,8 +40,8 @@ void token_pool_abandon(struct token_connection *);
 const char *token_pool_name(const struct token_connection *);
 /* It had transactions before. */
 int token_pool_was_used(const struct token_connection *);
-/* Is any connection of the domain logged in? */
-int token_pool_serves(const char *domain);
+/* Is any other connection of the domain logged in? */
+int token_pool_serves(const char *domain, const struct token_connection *but);
 
 /* Ends those that nobody needs; after _stop() others are not kept either. */
 void token_pool_clear(void);

@@ -48,6 +48,7 @@ struct route {
 	unsigned int refusals; /* of tokens */
 	char refusal[512]; /* the last */
 	int fresh; /* a kept connection was lost: on a new one */
+	int unknown; /* whether it was delivered */
 	struct client_reply reply; /* ROUTE_KEEPS */
 	struct event timer;
 	char sender[ADDRESS_ROOM];
@@ -123,7 +124,7 @@ give_up(struct route *route, const char *why)
 
 	note_server(route);
 	log_failure(route, why);
-	if (route->blames && !token_pool_serves(route->domain))
+	if (route->blames && !token_pool_serves(route->domain, connection))
 		discover_blame(route->domain, why);
 	route_free(route);
 	if (connection != NULL)
@@ -458,7 +459,8 @@ route_result(struct route *route, const struct client_reply *reply)
 {
 	if (route->state != ROUTE_OPEN && route->state != ROUTE_SENDS)
 		return;
-	if (reply->source == CLIENT_LOST || reply->source == CLIENT_UNKNOWN)
+	route->unknown = reply->source == CLIENT_UNKNOWN;
+	if (reply->source == CLIENT_LOST || route->unknown)
 		return; /* route_over() follows */
 	if (reply->code / 100 == 2) {
 		delivered(route, reply);
@@ -470,17 +472,20 @@ route_result(struct route *route, const struct client_reply *reply)
 void
 route_over(struct route *route, enum token_link_end how, const char *reason)
 {
-	char why[512];
+	struct client_reply said = {.code = 0}, safe;
+	char why[CLIENT_TEXT_MAX + 64];
 
+	(void)strlcpy(said.text, reason, sizeof(said.text));
+	take_reply(route, &safe, &said);
 	note_server(route);
 	if (how == TOKEN_LINK_FAILED && try_afresh(route))
 		return;
 	route->blames = how == TOKEN_LINK_FAILED;
 	route->connection = NULL;
-	if (how == TOKEN_LINK_REFUSED && try_another(route, reason))
+	if (how == TOKEN_LINK_REFUSED && try_another(route, safe.text))
 		return;
-	snprintf(why, sizeof(why), "%s%s", reason,
-	    route->copy->state == COPY_RELEASED ? " (it may come twice)" : "");
+	snprintf(why, sizeof(why), "%s%s", safe.text,
+	    route->unknown ? " (it may come twice)" : "");
 	give_up(route, why);
 }
 
