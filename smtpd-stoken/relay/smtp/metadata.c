@@ -39,6 +39,8 @@ trace_length(const struct client_message *message)
 {
 	size_t n, all = 0;
 
+	if (message->head == NULL)
+		return 0;
 	do {
 		n = field_length(
 		    message->head + all, message->head_length - all);
