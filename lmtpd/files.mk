@@ -1,6 +1,7 @@
 LMTPD_OBJS = \
 	lmtpd/arrange.o \
 	lmtpd/boxes.o \
+	lmtpd/copy.o \
 	lmtpd/deliver.o \
 	lmtpd/flags.o \
 	lmtpd/flush.o \

@@ -10,10 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lmtpd/copy.h"
 #include "lmtpd/keywords.h"
 #include "lmtpd/maildir.h"
-
-#define COPY_BLOCK 65536
 
 /* Outside of letters, digits, dot and hyphen, as the Maildir rules say. */
 void
@@ -50,45 +49,6 @@ maildir_name(
 	    "%lld.M%06ldP%ldQ%lu_%.64s.%.100s,S=%llu", (long long)now.tv_sec,
 	    (long)now.tv_usec, (long)pid, ++sequence, id, host,
 	    (unsigned long long)size);
-}
-
-static int
-write_all(int fd, const char *data, size_t length)
-{
-	ssize_t n;
-
-	for (; length > 0; data += n, length -= (size_t)n) {
-		if ((n = write(fd, data, length)) == -1) {
-			if (errno != EINTR)
-				return -1;
-			n = 0;
-		}
-	}
-	return 0;
-}
-
-/* Copies exactly `size` octets; a shorter file is an error. */
-static int
-copy_octets(int in, int out, uint64_t size)
-{
-	char block[COPY_BLOCK];
-	uint64_t done = 0;
-	ssize_t n;
-
-	while (done < size) {
-		n = pread(in, block,
-		    size - done < sizeof(block) ? (size_t)(size - done)
-						: sizeof(block),
-		    (off_t)done);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == 0)
-			errno = EIO;
-		if (n <= 0 || write_all(out, block, (size_t)n) == -1)
-			return -1;
-		done += (uint64_t)n;
-	}
-	return 0;
 }
 
 /* The Maildir's tmp or cur, found from its new. */
@@ -167,7 +127,7 @@ copy_to(int tmp, int in, uint64_t size, const char *name)
 	    S_IRUSR | S_IWUSR);
 	if (out == -1)
 		return errno;
-	if (copy_octets(in, out, size) == -1 || fsync(out) == -1)
+	if (copy_octets(in, out, 0, size) == -1 || fsync(out) == -1)
 		error = errno;
 	if (close(out) == -1 && error == 0)
 		error = errno;

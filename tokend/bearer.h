@@ -11,13 +11,15 @@ struct bearer {
 	struct bytes token; /* in what it was read from */
 };
 
+typedef int bearer_reader(struct bytes message, struct bearer *bearer);
+
 /*
  * RFC 7628 3.1: gs2-header kvsep *kvpair kvsep. Returns 0, or -1 when it is
  * malformed, has no Bearer token, or wants channel binding.
  */
-int oauthbearer_read(struct bytes message, struct bearer *bearer);
+bearer_reader oauthbearer_read;
 
 /* Google's form: user=NAME 01 auth=Bearer TOKEN 01 01. Returns 0 or -1. */
-int xoauth2_read(struct bytes message, struct bearer *bearer);
+bearer_reader xoauth2_read;
 
 #endif

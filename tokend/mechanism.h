@@ -7,6 +7,7 @@
 #define TOKEND_MECHANISM_H
 
 #include "tokend/auth.h"
+#include "tokend/bearer.h"
 #include "tokend/remember_check.h"
 
 struct mechanism {
@@ -49,10 +50,10 @@ void remember_refuse(struct session *session, enum remember_check check);
 struct bytes remember_whose(const struct remember_shown *shown);
 
 /*
- * For the OAuth mechanisms: a failure is told in a challenge, and answered
- * after whatever the client says to that.
+ * A step of an OAuth mechanism, by what reads its message. A failure is told
+ * in a challenge, `problem`, and answered after whatever the client says then.
  */
-void remember_bearer_step(struct session *session, struct bytes user,
-    struct bytes token, int malformed, const char *problem);
+void remember_bearer_step(struct session *session,
+    const struct msg_auth_step *m, bearer_reader *read, const char *problem);
 
 #endif

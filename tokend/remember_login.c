@@ -7,6 +7,7 @@
 #include "lib/settings.h"
 #include "tokend/ask.h"
 #include "tokend/auth/login.h"
+#include "tokend/bearer.h"
 #include "tokend/mechanism.h"
 
 static void
@@ -207,30 +208,46 @@ bearer_known(struct session *session)
 	remember_finish(session, refuse_by_challenge);
 }
 
-void
-remember_bearer_step(struct session *session, struct bytes user,
-    struct bytes token, int malformed, const char *problem)
+static void
+check_bearer(struct session *session, const struct bearer *bearer)
 {
 	const struct text_list *domains = &tokend.settings->domains;
 	struct exchange *exchange = session->exchange;
 	char login[ADDRESS_SIZE];
+
+	remember_bearer(&tokend.rememberer, bearer->token, 1,
+	    exchange->mechanism->by, wall_clock(), &exchange->shown);
+	if (bearer->user[0] != '\0' && exchange->shown.check == REMEMBER_GOOD &&
+	    (login_canonical(
+		 domains, bearer->user, strlen(bearer->user), login) == -1 ||
+		strcmp(login, exchange->shown.login) != 0))
+		exchange->shown.check = REMEMBER_NOT_HIS;
+}
+
+void
+remember_bearer_step(struct session *session, const struct msg_auth_step *m,
+    bearer_reader *read, const char *problem)
+{
+	struct exchange *exchange = session->exchange;
+	struct bearer bearer;
+	int malformed;
 
 	if (exchange->stage == STAGE_REFUSED) {
 		exchange_drop(session);
 		auth_answer_failure(session);
 		return;
 	}
+	if (m->first && !m->has_response) {
+		auth_answer(session, AUTH_CHALLENGE);
+		return;
+	}
 	exchange->problem = problem;
-	remember_bearer(&tokend.rememberer, token, 1, exchange->mechanism->by,
-	    wall_clock(), &exchange->shown);
-	if (user.length > 0 && exchange->shown.check == REMEMBER_GOOD &&
-	    (login_canonical(
-		 domains, (const char *)user.data, user.length, login) == -1 ||
-		strcmp(login, exchange->shown.login) != 0))
-		exchange->shown.check = REMEMBER_NOT_HIS;
+	malformed = read(m->response, &bearer) == -1;
+	check_bearer(session, &bearer);
 	if (malformed)
 		exchange->shown.check = REMEMBER_MALFORMED;
 	remember_ask(session,
-	    user.length > 0 ? user : remember_whose(&exchange->shown), token,
-	    bearer_known);
+	    bearer.user[0] != '\0' ? bytes_text(bearer.user)
+				   : remember_whose(&exchange->shown),
+	    bearer.token, bearer_known);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Maildir delivery: DESIGN section 7, PEERS T27 and U25.
- * objects: lmtpd/look.o lmtpd/arrange.o lmtpd/flags.o lmtpd/keywords.o lmtpd/deliver.o lmtpd/boxes.o lmtpd/flush.o lmtpd/maildir.o lmtpd/maildir_put.o lmtpd/message.o lmtpd/place.o lmtpd/system.o
+ * objects: lmtpd/look.o lmtpd/arrange.o lmtpd/flags.o lmtpd/keywords.o lmtpd/deliver.o lmtpd/boxes.o lmtpd/copy.o lmtpd/flush.o lmtpd/maildir.o lmtpd/maildir_put.o lmtpd/message.o lmtpd/place.o lmtpd/system.o
  * libs: -lcrypto -Wl,--wrap=fsync,--wrap=compat_syncfs,--wrap=compat_tmpfile_link
  */
 #include <sys/stat.h>
