@@ -173,25 +173,6 @@ enum relay_outcome {
  */
 #define TICKET_RELAY_LIFE 3600000
 
-/* CONTROL_END status. */
-enum control_status {
-	CONTROL_OK = 1,
-	CONTROL_USAGE, /* exit 64 */
-	CONTROL_DATA, /* exit 65: bad address or token */
-	CONTROL_AGAIN, /* exit 75 */
-	CONTROL_REFUSED, /* exit 77 */
-	CONTROL_FAILED /* exit 70 */
-};
-
-#define CONTROL_VERSION 1
-
-enum control_verb {
-#define CONTROL(NAME, number, may, words, arguments, meaning) \
-	CONTROL_VERB_##NAME = number,
-#include "imsg/control.def"
-#undef CONTROL
-};
-
 /* Setting metadata_flags: who may give flags, as bits. */
 #define METADATA_FLAGS_SOCKET 0x1
 #define METADATA_FLAGS_SUBMISSION 0x2

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "imsg/channel.h"
+#include "imsg/control.h"
 #include "imsg/messages.h"
 #include "tokenctl/backup.h"
 #include "tokenctl/fail.h"

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "paths.h"
-#include "imsg/verdicts.h"
+#include "imsg/control.h"
 #include "tokenctl/backup.h"
 #include "tokenctl/encrypt.h"
 #include "tokenctl/fail.h"

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "imsg/verdicts.h"
+#include "imsg/control.h"
 #include "tokenctl/verbs.h"
 
 const struct verb verbs[] = {

@@ -10,6 +10,7 @@
 
 #include <event.h>
 
+#include "imsg/control.h"
 #include "lib/address.h"
 #include "lib/row.h"
 #include "tokend/tokend.h"

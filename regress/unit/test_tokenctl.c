@@ -26,6 +26,7 @@
 #include <cmocka.h>
 
 #include "imsg/channel.h"
+#include "imsg/control.h"
 #include "lib/row.h"
 #include "tokend/auth/scheme.h"
 

@@ -22,6 +22,7 @@
 #include <cmocka.h>
 
 #include "imsg/channel.h"
+#include "imsg/control.h"
 #include "lib/settings.h"
 #include "lib/ticket.h"
 

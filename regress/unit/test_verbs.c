@@ -12,7 +12,7 @@
 #include <strings.h>
 #include <cmocka.h>
 
-#include "imsg/verdicts.h"
+#include "imsg/control.h"
 #include "tokenctl/verbs.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
