@@ -14,4 +14,5 @@ TOKENSEND_RELAY_OBJS = \
 	smtpd-stoken/relay/dns.o \
 	smtpd-stoken/relay/link.o \
 	smtpd-stoken/relay/resolve.o \
+	smtpd-stoken/relay/server.o \
 	smtpd-stoken/relay/trust.o

@@ -127,8 +127,10 @@ make_client(struct route *route)
 void
 route_start_tls(struct route *route)
 {
+	struct trust_names names = server_names(route->server, route->domain);
+
 	route->shaking = 1;
-	link_start_tls(route->link, route->sending->trust, route->domain);
+	link_start_tls(route->link, route->sending->trust, &names);
 }
 
 static void

@@ -8,6 +8,7 @@
 
 #include "lib/log.h"
 #include "smtpd-stoken/relay/connection.h"
+#include "smtpd-stoken/relay/trust.h"
 
 /* For one address, when there are more to be tried. */
 #define ADDRESS_MILLISECONDS 10000
@@ -174,8 +175,10 @@ make_client(struct connection *c)
 void
 connection_begin_tls(struct connection *c)
 {
+	struct trust_names names = {.domain = c->setup->relay_host};
+
 	c->shaking = 1;
-	link_start_tls(c->link, c->setup->trust, c->setup->relay_host);
+	link_start_tls(c->link, c->setup->trust, &names);
 	set_timer(c, HOP_CONNECT_SECONDS * 1000);
 }
 

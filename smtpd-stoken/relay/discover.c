@@ -225,6 +225,7 @@ arrange(const struct domain *domain, struct servers *servers)
 			server = &servers->list[servers->count++];
 			server->address = target->addresses[i];
 			server->implicit = target->implicit;
+			server->validated = 0;
 			(void)strlcpy(
 			    server->host, target->host, sizeof(server->host));
 		}

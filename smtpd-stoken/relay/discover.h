@@ -9,25 +9,12 @@
 #ifndef RELAY_DISCOVER_H
 #define RELAY_DISCOVER_H
 
-#include <stddef.h>
 #include <stdint.h>
 
-#include "smtpd-stoken/relay/resolve.h"
+#include "smtpd-stoken/relay/server.h"
 
-#define SERVERS_MOST 16
 #define DISCOVER_DOMAINS 1024 /* are known at a time */
 #define DISCOVER_BLAME 300000 /* milliseconds that a server is left alone */
-
-struct server {
-	struct address address;
-	int implicit; /* TLS from the first octet; else STARTTLS */
-	char host[256]; /* its name, for the log */
-};
-
-struct servers {
-	struct server list[SERVERS_MOST]; /* in the order to be tried */
-	size_t count;
-};
 
 struct discovery;
 

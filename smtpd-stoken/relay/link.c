@@ -285,14 +285,14 @@ shake(struct link *link)
 }
 
 void
-link_start_tls(struct link *link, struct trust *trust, const char *name)
+link_start_tls(
+    struct link *link, struct trust *trust, const struct trust_names *names)
 {
 	if (link->state != LINK_CLEAR)
 		return;
 	/* The command before it was answered: it is out. */
 	if (link->length > 0 ||
-
-	    (link->tls = trust_dial(trust, link->fd, name, &link->ssl)) ==
+	    (link->tls = trust_dial(trust, link->fd, names, &link->ssl)) ==
 		NULL) {
 		link->broken = 1;
 		return;

@@ -14,6 +14,7 @@
 
 struct link;
 struct trust;
+struct trust_names;
 
 struct link_actions {
 	void (*connected)(void *owner);
@@ -35,8 +36,8 @@ struct link_actions {
 struct link *link_open(const struct sockaddr *, socklen_t,
     const struct link_actions *, void *owner);
 
-/* TLS from here on; what was queued goes out before. Name is verified. */
-void link_start_tls(struct link *, struct trust *, const char *name);
+/* TLS from here on, with one of the names; what was queued is out before. */
+void link_start_tls(struct link *, struct trust *, const struct trust_names *);
 
 /*
  * Queues octets for link_flush(); `secret` ones are wiped once they are sent.

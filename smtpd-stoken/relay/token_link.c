@@ -152,6 +152,16 @@ is_implicit(const struct token_link *t)
 	return t->servers.list[t->next - 1].implicit;
 }
 
+/* Whatever the host is called: the certificate is the domain's (D-S14). */
+static void
+begin_tls(struct token_link *t)
+{
+	struct trust_names names =
+	    server_names(&t->servers.list[t->next - 1], t->domain);
+
+	link_start_tls(t->link, t->trust, &names);
+}
+
 static void
 make_client(struct token_link *t)
 {
@@ -176,7 +186,7 @@ on_connected(void *owner)
 	enter(t);
 	set_patience(t);
 	if (is_implicit(t))
-		link_start_tls(t->link, t->trust, t->domain);
+		begin_tls(t);
 	else
 		make_client(t);
 	leave(t);
@@ -292,9 +302,7 @@ on_write_secret(void *owner, const void *data, size_t length)
 static void
 on_start_tls(void *owner)
 {
-	struct token_link *t = owner;
-
-	link_start_tls(t->link, t->trust, t->domain);
+	begin_tls(owner);
 }
 
 static void

@@ -168,14 +168,16 @@ tune(SSL *ssl)
 }
 
 struct tls *
-trust_dial(struct trust *trust, int fd, const char *name, struct ssl_st **ssl)
+trust_dial(struct trust *trust, int fd, const struct trust_names *names,
+    struct ssl_st **ssl)
 {
 	struct tls *tls = tls_client();
 
 	last = NULL;
 	if (tls == NULL || tls_configure(tls, trust->config) == -1 ||
-	    tls_connect_socket(tls, fd, name) == -1 || last == NULL ||
-	    (trust->store != NULL && demand(last, trust->store, name) == -1)) {
+	    tls_connect_socket(tls, fd, names->domain) == -1 || last == NULL ||
+	    (trust->store != NULL &&
+		demand(last, trust->store, names->domain) == -1)) {
 		tls_free(tls);
 		return NULL;
 	}

@@ -17,6 +17,13 @@ struct tls;
 /* Whom connections trust: any number of them share one. */
 struct trust;
 
+/* Whom a certificate must be for: one of these (RFC 9525, 6). */
+struct trust_names {
+	const char *domain; /* a DNS-ID, and the SNI; or an address */
+	const char *service; /* "_submissions": an SRV-ID (RFC 4985); NULL */
+	const char *host; /* whom the domain surely named: a DNS-ID; NULL */
+};
+
 /* Once, before any other TLS call of the process. 0, or -1. */
 int trust_init(void);
 
@@ -29,12 +36,11 @@ trust_new(const uint8_t *pem, size_t length, char *why, size_t size);
 void trust_free(struct trust *); /* NULL is fine */
 
 /*
- * TLS on a connected, non-blocking descriptor. `name` goes out as SNI and is
- * what the certificate must be for; an address is verified as one. NULL: no
- * memory.
+ * TLS on a connected, non-blocking descriptor, with a server that is one of
+ * the names. NULL: no memory.
  */
-struct tls *
-trust_dial(struct trust *, int fd, const char *name, struct ssl_st **);
+struct tls *trust_dial(
+    struct trust *, int fd, const struct trust_names *, struct ssl_st **);
 
 /* The handshake is done, and the certificate was verified where it had to. */
 int trust_established(const struct ssl_st *);
