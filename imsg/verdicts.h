@@ -160,6 +160,13 @@ enum relay_body {
 	RELAY_BODY_BINARYMIME
 };
 
+/* RELAY_OPEN shared. */
+enum relay_sharing {
+	RELAY_APART, /* a transaction of his own */
+	RELAY_SHARED, /* with the others who share one */
+	RELAY_SHARED_BUT_BY_TOKEN /* that, unless a token takes him elsewhere */
+};
+
 /* RELAY_RESULT outcome. */
 enum relay_outcome {
 	RELAY_SENT = 1, /* the next hop has taken the responsibility */

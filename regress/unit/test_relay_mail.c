@@ -4,7 +4,7 @@
  * hop may do to the copies of a mail, also from within what is done to it.
  * Engines, hops and connections are played here.
  *
- * objects: smtpd-stoken/relay/mail.o smtpd-stoken/relay/metadata.o
+ * objects: smtpd-stoken/relay/mail.o smtpd-stoken/relay/sharing.o smtpd-stoken/relay/metadata.o
  * libs: -lcrypto
  */
 #include <setjmp.h>

@@ -6,7 +6,7 @@
  * answer itself was lost; a token is forgotten only when it was refused.
  * Everything around mail.c and token_route.c is played here.
  *
- * objects: smtpd-stoken/relay/mail.o smtpd-stoken/relay/token_route.o smtpd-stoken/relay/token_domain.o smtpd-stoken/relay/token_log.o smtpd-stoken/relay/smtp/?*.o
+ * objects: smtpd-stoken/relay/mail.o smtpd-stoken/relay/sharing.o smtpd-stoken/relay/token_route.o smtpd-stoken/relay/token_domain.o smtpd-stoken/relay/token_log.o smtpd-stoken/relay/smtp/?*.o
  * libs: -lcrypto -lidn2
  */
 #include <setjmp.h>

@@ -198,14 +198,17 @@ static const struct relay_events events = {on_opened, on_done, on_lost};
  * Whether an outlet gets a transaction of its own, since its copy may have a
  * token of its own: the first N of a user's message (X-3).
  */
-static int
-is_apart(const struct session *s)
+static enum relay_sharing
+sharing(const struct session *s)
 {
 	const struct configuration *c = s->configuration;
 
-	return smtp_login(s->smtp) == SMTP_USER && c->smtp.tokens &&
-	    (s->outgoing->count - relay_count(s->outgoing, OUTLET_REFUSED)) <
-	    c->header_recipients;
+	if (smtp_login(s->smtp) != SMTP_USER || !c->smtp.tokens)
+		return RELAY_SHARED;
+	return s->outgoing->count - relay_count(s->outgoing, OUTLET_REFUSED) <
+		c->header_recipients
+	    ? RELAY_APART
+	    : RELAY_SHARED_BUT_BY_TOKEN;
 }
 
 static int
@@ -272,7 +275,7 @@ open_outlets(
 		open.ticket = bytes_of(
 		    r->tickets.data + i * TICKET_LENGTH, TICKET_LENGTH);
 		open.utf8 = said->utf8 || !is_ascii(open.address);
-		open.shared = !is_apart(s);
+		open.shared = (uint8_t)sharing(s);
 		if ((outlet = relay_open(s->outgoing, &open)) == NULL)
 			return -1;
 		if (list_next(&tokens, &token) == 1)

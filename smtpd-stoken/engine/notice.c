@@ -212,7 +212,7 @@ open_outlet(struct notice *n, struct bytes address, struct bytes ticket)
 	    .size = n->size,
 	    .sender = "",
 	    .message = n->id,
-	    .shared = 1,
+	    .shared = RELAY_SHARED,
 	    .body = RELAY_BODY_8BITMIME,
 	    .utf8 = (uint8_t)report_is_utf8(n->report)};
 

@@ -32,7 +32,7 @@ struct outlet {
 	char *token; /* for its Submission-Token field, or NULL */
 	uint32_t owner; /* number of the recipient that it stands for */
 	uint8_t state; /* enum outlet_state */
-	uint8_t shared;
+	uint8_t shared; /* enum relay_sharing */
 	uint16_t code; /* what was said of it last; 0: nothing */
 	char enhanced[16];
 	char *text; /* or NULL */
@@ -74,7 +74,8 @@ struct relay_opening {
 	const char *message; /* id, or NULL */
 	const char *mail_parameters, *rcpt_parameters; /* or NULL */
 	uint32_t owner;
-	uint8_t shared, body, utf8;
+	uint8_t shared; /* enum relay_sharing */
+	uint8_t body, utf8;
 };
 
 /* Handlers of relay's answers. */

@@ -390,7 +390,7 @@ forward_mailbox(struct transfer *t, struct fate *fate, size_t nth,
 	    .sender = smtp_sender(t->session->smtp),
 	    .message = t->id,
 	    .owner = (uint32_t)(fate - t->fates),
-	    .shared = 1,
+	    .shared = RELAY_SHARED,
 	    .body = (uint8_t)said->body,
 	    .utf8 = (uint8_t)said->utf8};
 

@@ -6,7 +6,8 @@ RELAY_OBJS = smtpd-stoken/relay/connection.o \
 	smtpd-stoken/relay/mail.o smtpd-stoken/relay/main.o \
 	smtpd-stoken/relay/metadata.o \
 	smtpd-stoken/relay/requests.o smtpd-stoken/relay/resolve.o \
-	smtpd-stoken/relay/server.o smtpd-stoken/relay/setup.o smtpd-stoken/relay/token_domain.o \
+	smtpd-stoken/relay/server.o smtpd-stoken/relay/setup.o \
+	smtpd-stoken/relay/sharing.o smtpd-stoken/relay/token_domain.o \
 	smtpd-stoken/relay/token_link.o smtpd-stoken/relay/token_log.o \
 	smtpd-stoken/relay/token_pool.o smtpd-stoken/relay/token_route.o \
 	smtpd-stoken/relay/trust.o

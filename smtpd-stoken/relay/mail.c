@@ -8,6 +8,7 @@
 #include "smtpd-stoken/relay/engines.h"
 #include "smtpd-stoken/relay/hop.h"
 #include "smtpd-stoken/relay/mail.h"
+#include "smtpd-stoken/relay/sharing.h"
 #include "smtpd-stoken/relay/token_route.h"
 
 /* From wherever it is. */
@@ -275,6 +276,19 @@ copy_answered(
 	step(mail);
 }
 
+/* By the next hop. Frees the copy when it goes with another one. */
+static void
+begin(struct copy *copy)
+{
+	struct mail *mail = copy->mail;
+
+	mail->busy++;
+	if (!copy_join(copy))
+		hop_submit(copy);
+	mail->busy--;
+	mail_check(mail);
+}
+
 void
 copy_begin_again(struct copy *copy)
 {
@@ -293,7 +307,7 @@ copy_begin_again(struct copy *copy)
 			    "Not sent, since another copy failed");
 	}
 	if (!mail->stopped) {
-		hop_submit(copy);
+		begin(copy);
 		return;
 	}
 	copy->state = COPY_OVER;
@@ -384,28 +398,6 @@ copy_failed(struct copy *copy, const struct client_reply *reply)
 	step(mail);
 }
 
-/* One that may take a further recipient; a new one where there is none. */
-static struct copy *
-copy_for(struct mail *mail, int shared)
-{
-	struct copy *copy;
-
-	TAILQ_FOREACH (copy, &mail->copies, entry) {
-		if (shared && copy->shared && copy->count > 0 &&
-		    copy->state <= COPY_OPEN)
-			return copy;
-	}
-	if (mail->copy_count >= MAIL_COPIES_MOST ||
-	    (copy = calloc(1, sizeof(*copy))) == NULL)
-		return NULL;
-	copy->mail = mail;
-	copy->shared = (uint8_t)shared;
-	TAILQ_INIT(&copy->recipients);
-	TAILQ_INSERT_TAIL(&mail->copies, copy, entry);
-	mail->copy_count++;
-	return copy;
-}
-
 static struct recipient *
 recipient_new(const struct msg_relay_open *m)
 {
@@ -432,7 +424,7 @@ mail_add(struct mail *mail, const struct msg_relay_open *m, uint64_t expires)
 	    mail->engine->recipients >= RECIPIENTS_MOST ||
 	    (recipient = recipient_new(m)) == NULL)
 		return -1;
-	if ((copy = copy_for(mail, m->shared != 0)) == NULL) {
+	if ((copy = copy_for(mail, (enum relay_sharing)m->shared)) == NULL) {
 		free(recipient);
 		return -1;
 	}
@@ -444,7 +436,7 @@ mail_add(struct mail *mail, const struct msg_relay_open *m, uint64_t expires)
 	mail->engine->recipients++;
 	if (copy->state == COPY_NEW) {
 		if (!route_begin(copy, m))
-			hop_submit(copy);
+			begin(copy);
 	} else if (copy->state == COPY_OPEN)
 		connection_recipient(copy->connection, recipient);
 	return 0;

@@ -85,7 +85,7 @@ struct copy {
 	struct route *route; /* the token route, while it is tried */
 	char via[128]; /* how it went, when not by the next hop */
 	enum copy_state state;
-	uint8_t shared;
+	uint8_t shared; /* with others, unless it goes by token */
 	uint8_t fresh; /* wants a connection that was not used before */
 	uint8_t answered; /* the next hop has answered something */
 	uint64_t since; /* milliseconds, when it began to wait */

@@ -12,6 +12,7 @@
 #include "smtpd-stoken/relay/hop.h"
 #include "smtpd-stoken/relay/requests.h"
 #include "smtpd-stoken/relay/setup.h"
+#include "smtpd-stoken/relay/sharing.h"
 
 /* What would end a command line, or be cut by a C string, is in none. */
 static int
@@ -30,7 +31,8 @@ is_open_sane(const struct msg_relay_open *m)
 {
 	return (m->next_hop == NEXT_HOP_RELAY ||
 		   m->next_hop == NEXT_HOP_LMTP) &&
-	    m->body <= RELAY_BODY_BINARYMIME && m->address.length > 0 &&
+	    m->body <= RELAY_BODY_BINARYMIME &&
+	    m->shared <= RELAY_SHARED_BUT_BY_TOKEN && m->address.length > 0 &&
 	    is_line(m->address) && is_line(m->sender) && is_line(m->message) &&
 	    is_line(m->mail_parameters) && is_line(m->rcpt_parameters);
 }
@@ -185,9 +187,7 @@ on_head(struct channel *c, const union message *message, int fd)
 		process_complain(c, "RELAY_HEAD after RELAY_DATA");
 		return;
 	}
-	free(copy->head);
-	copy->head_length = m->fields.length;
-	if ((copy->head = copy_bytes(m->fields)) == NULL)
+	if (copy_set_head(copy, m->fields) == -1)
 		fatal("RELAY_HEAD");
 }
 

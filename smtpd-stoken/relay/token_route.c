@@ -237,7 +237,8 @@ is_wanted(const struct copy *copy, const struct msg_relay_open *m)
 {
 	const struct setup *setup = setup_current();
 
-	return !copy->shared && copy->mail->next_hop == NEXT_HOP_RELAY &&
+	return m->shared != RELAY_SHARED &&
+	    copy->mail->next_hop == NEXT_HOP_RELAY &&
 	    setup->token_trust != NULL && m->sender.length > 0 &&
 	    m->ticket.length == TICKET_LENGTH;
 }
