@@ -38,10 +38,24 @@ struct channel {
 	int flushing; /* flush is pending */
 	int full; /* channel_full() was seen; tell when drained */
 	int paused;
+	int deaf; /* the peer reads no more: nothing is sent */
 	int busy; /* a handler is running: do not free yet */
 	enum channel_end end; /* 0 while it lives */
 	char why[160];
 };
+
+/* Waits until the descriptor can be read or written. */
+static int
+wait_for(int fd, short what, int milliseconds)
+{
+	struct pollfd pfd = {.fd = fd, .events = what};
+	int n;
+
+	do
+		n = poll(&pfd, 1, milliseconds);
+	while (n == -1 && errno == EINTR);
+	return n == 1 ? 0 : -1;
+}
 
 static enum phase phase_now = PHASE_SETUP;
 
@@ -79,6 +93,24 @@ channel_finish(struct channel *c, enum channel_end end, const char *why)
 		channel_free(c);
 }
 
+/* Who is dead may have said something before, which is still to be read. */
+static int
+is_dead(int error)
+{
+	return error == EPIPE || error == ECONNRESET;
+}
+
+static void
+write_failed(struct channel *c)
+{
+	if (c->paused || !is_dead(errno)) {
+		channel_finish(c, CHANNEL_EOF, "the peer is gone");
+		return;
+	}
+	c->deaf = 1;
+	event_active(&c->again, EV_READ, 1);
+}
+
 static void
 channel_write(struct channel *c)
 {
@@ -89,8 +121,10 @@ channel_write(struct channel *c)
 		channel_finish(c, c->end, c->why);
 		return;
 	}
+	if (c->deaf)
+		return;
 	if (imsgbuf_write(&c->buf) == -1) {
-		channel_finish(c, CHANNEL_EOF, "the peer is gone");
+		write_failed(c);
 		return;
 	}
 	left = imsgbuf_queued_bytes(&c->buf);
@@ -169,7 +203,7 @@ channel_send(struct channel *c, uint16_t number, const union message *m, int fd)
 	wrong = size == 0 ? "a field is too long"
 			  : message_check(row, c->set.self, c->set.peer,
 				row->phase, size, fd != -1);
-	if (wrong != NULL || c->end != 0) {
+	if (wrong != NULL || c->end != 0 || c->deaf) {
 		if (wrong != NULL)
 			log_warnx("imsg 0x%04x to %s not sent: %s", number,
 			    role_name(c->set.peer), wrong);
@@ -278,12 +312,12 @@ channel_read(struct channel *c)
 	if (c->paused)
 		return;
 	n = imsgbuf_read(&c->buf);
-	if (n == -1 && c->end == 0) {
-		c->end = errno == ECONNRESET || errno == EPIPE ? CHANNEL_EOF
-							       : CHANNEL_BROKE;
-		strlcpy(c->why, "malformed frame", sizeof(c->why));
-	} else if (n == 0)
+	if (n == 0 || (n == -1 && is_dead(errno)))
 		eof = 1;
+	else if (n == -1 && c->end == 0) {
+		c->end = CHANNEL_BROKE;
+		strlcpy(c->why, "malformed frame", sizeof(c->why));
+	}
 	if (c->end == 0)
 		n = channel_dispatch(c, eof ? INT32_MAX : BURST);
 	if (c->end == 0 && eof && !c->paused)
@@ -292,8 +326,26 @@ channel_read(struct channel *c)
 		if (c->why[0] == '\0')
 			strlcpy(c->why, "the peer is gone", sizeof(c->why));
 		channel_free(c);
-	} else if (n == BURST)
+	} else if (n == BURST || c->deaf)
 		event_active(&c->again, EV_READ, 1);
+}
+
+/* What a dead peer has left fits into a socket buffer, this many times. */
+#define REST_READS 64
+
+void
+channel_read_out(struct channel *c)
+{
+	int reads = 0;
+
+	if (c == NULL)
+		return;
+	c->deaf = 1;
+	while (c->end == 0 && !c->busy && !c->paused &&
+	    channel_dispatch(c, INT32_MAX) >= 0 && reads++ < REST_READS &&
+	    wait_for(c->buf.fd, POLLIN, 0) == 0 && imsgbuf_read(&c->buf) == 1)
+		continue;
+	channel_close(c);
 }
 
 void
@@ -367,19 +419,6 @@ channel_resume(struct channel *c)
 		event_add(&c->readable, NULL);
 		event_active(&c->again, EV_READ, 1);
 	}
-}
-
-/* Waits until the descriptor can be read or written. */
-static int
-wait_for(int fd, short what, int milliseconds)
-{
-	struct pollfd pfd = {.fd = fd, .events = what};
-	int n;
-
-	do
-		n = poll(&pfd, 1, milliseconds);
-	while (n == -1 && errno == EINTR);
-	return n == 1 ? 0 : -1;
 }
 
 int

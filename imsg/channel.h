@@ -66,6 +66,12 @@ struct channel *channel_open(int fd, const struct channel_settings *);
 void channel_close(struct channel *);
 
 /*
+ * The same, of a peer that is dead: what it had said is handled before. What
+ * is sent meanwhile goes nowhere. NULL is allowed.
+ */
+void channel_read_out(struct channel *);
+
+/*
  * In a forked process: lets go of the descriptor, so that the peer sees the
  * end of its real owner. Nothing else may be done with the channel there.
  */

@@ -233,7 +233,7 @@ on_peer(struct channel *c, const union message *m, int fd)
 	set.handlers = row->handlers;
 	old = peers[p->role][p->instance];
 	peers[p->role][p->instance] = NULL;
-	channel_close(old);
+	channel_read_out(old); /* what the dead one said counts */
 	if (p->instance >= peer_counts[p->role])
 		peer_counts[p->role] = p->instance + 1;
 	if ((c = channel_open(fd, &set)) == NULL)

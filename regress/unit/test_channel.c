@@ -189,6 +189,78 @@ the_sender_keeps_the_contract(void **state)
 	close(pair[1]);
 }
 
+/* What a peer said before it died is heard, whatever is seen first. */
+static void
+say_and_die(int fd, int times)
+{
+	union message m = {.sign_request = {.request = 42}};
+	struct channel *a =
+	    end_of(fd, ROLE_FRONTEND, ROLE_SIGN, no_handlers, 0);
+	int i;
+
+	for (i = 0; i < times; i++)
+		assert_int_equal(channel_send(a, MSG_SIGN_REQUEST, &m, -1), 0);
+	assert_int_equal(channel_flush(a), 0);
+	channel_close(a);
+	handled = gone = 0;
+}
+
+static void
+last_words_are_heard(void **state)
+{
+	union message answer = {.sign_reply = {.request = 1, .ok = 1}};
+	struct channel *b;
+	int pair[2], times;
+
+	(void)state;
+	for (times = 1; times < 600; times += 299) {
+		/* An answer cannot be written; before anything was read. */
+		pair_of(pair);
+		say_and_die(pair[0], times);
+		b = end_of(pair[1], ROLE_SIGN, ROLE_FRONTEND, sign_handlers, 0);
+		assert_int_equal(
+		    channel_send(b, MSG_SIGN_REPLY, &answer, -1), 0);
+		turn(10);
+		assert_int_equal(handled, times);
+		assert_int_equal(gone, 1);
+		assert_int_equal(end, CHANNEL_EOF);
+		/* The dead one has left something unread itself. */
+		pair_of(pair);
+		b = end_of(pair[1], ROLE_SIGN, ROLE_FRONTEND, sign_handlers, 0);
+		assert_int_equal(
+		    channel_send(b, MSG_SIGN_REPLY, &answer, -1), 0);
+		assert_int_equal(channel_flush(b), 0);
+		say_and_die(pair[0], times);
+		turn(10);
+		assert_int_equal(handled, times);
+		assert_int_equal(end, CHANNEL_EOF);
+		/* It is replaced before that. */
+		pair_of(pair);
+		say_and_die(pair[0], times);
+		b = end_of(pair[1], ROLE_SIGN, ROLE_FRONTEND, sign_handlers, 0);
+		channel_read_out(b);
+		assert_int_equal(handled, times);
+		assert_int_equal(gone, 1);
+		assert_int_equal(end, CHANNEL_CLOSED);
+	}
+}
+
+/* One that lives, and says nothing, is closed all the same. */
+static void
+reading_out_does_not_wait(void **state)
+{
+	struct channel *b;
+	int pair[2];
+
+	(void)state;
+	pair_of(pair);
+	b = end_of(pair[1], ROLE_SIGN, ROLE_FRONTEND, sign_handlers, 0);
+	channel_read_out(b);
+	assert_int_equal(gone, 1);
+	channel_read_out(NULL);
+	close(pair[0]);
+}
+
 static void
 broken_by(uint32_t type, const void *data, size_t length, int with_fd)
 {
@@ -366,6 +438,8 @@ main(void)
 	    cmocka_unit_test_setup(a_descriptor_comes_along, setup),
 	    cmocka_unit_test_setup(the_sender_keeps_the_contract, setup),
 	    cmocka_unit_test_setup(a_broken_contract_ends_it, setup),
+	    cmocka_unit_test_setup(last_words_are_heard, setup),
+	    cmocka_unit_test_setup(reading_out_does_not_wait, setup),
 	    cmocka_unit_test_setup(the_phase_counts, setup),
 	    cmocka_unit_test_setup(garbage_ends_it, setup),
 	    cmocka_unit_test_setup(a_queue_has_a_cap, setup),

@@ -21,6 +21,11 @@ struct held_request {
 
 static TAILQ_HEAD(, held_request)
 requests = TAILQ_HEAD_INITIALIZER(requests);
+/*
+ * The number of the last request. The first is drawn: an answer to a relay
+ * that died would else be taken for one to its successor, and be the token
+ * of another pair.
+ */
 static uint64_t last;
 
 static struct channel *
@@ -36,6 +41,8 @@ add(const struct held_right *right, void *owner)
 
 	if (request == NULL)
 		return NULL;
+	if (last == 0)
+		arc4random_buf(&last, sizeof(last));
 	request->number = ++last;
 	request->right = right;
 	request->owner = owner;
