@@ -314,11 +314,20 @@ def test_strict(own):
         assert c.chunk(TEXT, True)[0].status == "503 5.5.1"
 
 
+@clauses("M-13", "M-15")
 def test_off(own):
+    """Its verb is unknown, but what follows it is not read as commands."""
     server = own(extra="metadata no\n")
     with server.login(ALICE) as c:
         assert "METADATA" not in c.ehlo()
-        c.want("BMTD 2", "500 5.5.1")
+        c.mail(ALICE)
+        c.rcpt(BOB)
+        c.send(b"BMTD 8\r\n\0\0QUIT\r\nBDAT 6 LAST\r\nQUIT\r\nVRFY x\r\n")
+        assert c.reply().status == "500 5.5.1"
+        assert c.reply().status == "503 5.5.1"
+        assert c.reply().code == 252
+        c.want("BMTD x", "501 5.5.4")
+        assert c.at_end()
 
 
 def test_flags_from_tokens(own):

@@ -123,13 +123,58 @@ def test_empty_message(server):
 @clauses("F-111")
 @pytest.mark.parametrize("text", [
     b"NOOP\nNOOP\r\n", b"NOOP\rNOOP\r\n", b"NOOP\n\r\n", b"NOOP\r\r\n",
-    b"NOOP \nMAIL FROM:<x@b.example>\r\n"])
+    b"NOOP \nMAIL FROM:<x@b.example>\r\n", b"NOOP\nBDAT 9\r\n"])
 def test_bare_line_ends_in_commands(server, text):
-    """One line, one answer: a bare CR or LF does not make two of it."""
+    """One line, one answer: a bare CR or LF does not make two of it, and
+    nothing more is read from who may think that it does."""
     with server.trusted() as c:
         c.send(text + b"VRFY end\r\n")
+        assert c.reply().status == "500 5.5.2"
+        assert c.at_end()
+
+
+@clauses("F-18", "D-M12")
+@pytest.mark.parametrize("kind", ["socket", "smtps"])
+@pytest.mark.parametrize("line", [
+    b"BDAT5 LAST", b"BDAT\t5 LAST", b" BDAT 5 LAST", b"bdat:5", b"BMTD5",
+    b"BDAT 5\0 LAST", b"BDAT 5\xa0LAST", b"BDAT +5 LAST", b"BDAT -1",
+    b"BDAT 5 LAST" + b" " * 3000 + b"x", b"Subject: x", b"\tfolded: x",
+    b"GET / HTTP/1.1", b"--boundary"])
+def test_content_is_no_command(server, kind, line):
+    """A line that shows that content follows, which cannot be told from
+    commands: whoever wrote it gives none in the client's name."""
+    before = server.mail(BOB)
+    client = server.trusted() if kind == "socket" else server.login(ALICE)
+    with client as c:
+        c.mail(ALICE)
+        c.rcpt(BOB)
+        c.send(line + b"\r\nRSET\r\nMAIL FROM:<%s>\r\nRCPT TO:<%s>\r\n"
+               b"DATA\r\nSubject: forged\r\n\r\nx\r\n.\r\n" % (
+                   ALICE.encode(), BOB.encode()))
         assert c.reply().code in (500, 501)
-        assert c.reply().code == 252
+        assert c.at_end()
+    assert server.mail(BOB) == before
+
+
+@clauses("F-80")
+@pytest.mark.parametrize("start", [
+    "", "MAIL FROM:<alice@a.example>\r\n",
+    "MAIL FROM:<alice@a.example>\r\nRCPT TO:<nobody-here@a.example>\r\n",
+    "MAIL FROM:<alice@a.example> BODY=BINARYMIME\r\n"
+    "RCPT TO:<bob@a.example>\r\n"])
+def test_content_behind_a_refused_data(server, start):
+    """A client that sends all at once and looks at no answer."""
+    before = server.mail(BOB)
+    with server.login(ALICE) as c:
+        c.send(start + "DATA\r\nRSET\r\nMAIL FROM:<alice@a.example>\r\n"
+               "RCPT TO:<bob@a.example>\r\nDATA\r\nSubject: forged\r\n\r\n"
+               "x\r\n.\r\n")
+        for _ in range(start.count("\n")):
+            c.reply()
+        assert c.reply().code in (503, 554)
+        assert c.reply().status == "421 4.7.0"
+        assert c.at_end()
+    assert server.mail(BOB) == before
 
 
 @clauses("F-113")

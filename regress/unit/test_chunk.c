@@ -109,11 +109,12 @@ no_number(void **state)
 	size_t i, verb;
 
 	(void)state;
-	for (i = 0; i < 2 * sizeof(counts) / sizeof(counts[0]); i++) {
+	for (i = 0; i < 4 * sizeof(counts) / sizeof(counts[0]); i++) {
 		verb = i & 1;
 		world = begun(SMTP_LISTENER_SMTPS);
+		world->settings.metadata = !(i & 2);
 		snprintf(line, sizeof(line), "%s%s\r\nRSET\r\n", verbs[verb],
-		    counts[i / 2]);
+		    counts[i / 4]);
 		say(world, line, strlen(line));
 		EXPECT(world, "501 5.5.4 ");
 		assert_null(strstr(world->output, "250"));
@@ -368,8 +369,11 @@ without_metadata(void **state)
 
 	(void)state;
 	world->settings.metadata = 0;
-	SAY(world, "BMTD 6\r\n");
-	EXPECT(world, "500 5.5.1");
+	/* M-13, M-15: their octets are no commands, and the message is lost. */
+	SAY(world, "BMTD 6\r\nNOOP\r\nBDAT 6 LAST\r\nNOOP\r\nHELP\r\n");
+	EXPECT(world, "500 5.5.1 Command unrecognized\r\n503 5.5.1");
+	assert_non_null(strstr(world->output, "\r\n214"));
+	assert_null(strstr(world->output, "250"));
 	SAY(world, "EHLO c.example\r\n");
 	assert_null(strstr(world->output, "METADATA"));
 	assert_non_null(strstr(world->output, "CHUNKING"));

@@ -242,7 +242,8 @@ run(const struct dialogue *dialogue, int deferred, int octets)
 			world_feed(world, line, strlen(line));
 		world_feed(world, "\r", octets);
 		world_feed(world, octets ? "\n" : "\r\n", octets ? 1 : 2);
-		if (deferred != 2)
+		/* A client waits for the answer to DATA (RFC 2920). */
+		if (deferred != 2 || strncmp(line, "DATA", 4) == 0)
 			world_answer(world);
 	}
 	world_answer(world);
@@ -437,33 +438,105 @@ loops_are_seen(void **state)
 }
 
 /* F-95, F-36, F-113, F-111: what a line may not be, and what follows it. */
+/* By octets, or all in one piece: is the session over behind it? */
+static void
+bad_line(
+    const char *line, size_t length, const char *reply, int closed, int octets)
+{
+	struct world *world = world_new(SMTP_LISTENER_SMTPS, 0);
+	size_t j;
+
+	world->output_length = 0;
+	for (j = 0; octets && j < length; j++)
+		world_feed(world, line + j, 1);
+	if (!octets)
+		world_feed(world, line, length);
+	world_feed(world, "\r\nNOOP\r\n", 8);
+	assert_memory_equal(world->output, reply, 9);
+	assert_int_equal(world->closed, closed);
+	assert_int_equal(
+	    strstr(world->output, "\r\n250 2.0.0") == NULL, closed);
+	world_free(world);
+}
+
+/* A bare CR or LF is no line end, and who sends one may think it is. */
 static void
 bad_lines(void **state)
 {
 	static const struct {
 		const char *line;
 		size_t length;
-		const char *reply;
-	} rows[] = {{"NOOP\n", 5, "500 5.5.2"}, {"NO\rOP", 5, "500 5.5.2"},
-	    {"NO\0OP", 5, "500 5.5.2"}, {"NOOP\nQUIT", 9, "500 5.5.2"},
-	    {"NOOP\r", 5, "500 5.5.2"}, {"\0", 1, "500 5.5.2"}};
-	struct world *world;
-	size_t i, j, row, octets;
+		int closed;
+	} rows[] = {{"NOOP\n", 5, 1}, {"NO\rOP", 5, 1}, {"NO\0OP", 5, 0},
+	    {"NOOP\nQUIT", 9, 1}, {"NOOP\r", 5, 1}, {"\0", 1, 0},
+	    {"NOOP\nBDAT 5", 11, 1}, {"BDAT\0005", 6, 1}, {" bmtd\t5\0", 8, 1}};
+	size_t i;
 
 	(void)state;
-	for (i = 0; i < COUNT(rows) * 2; i++) {
-		row = i % COUNT(rows);
-		octets = i / COUNT(rows);
-		world = world_new(SMTP_LISTENER_SMTPS, 0);
+	for (i = 0; i < COUNT(rows) * 2; i++)
+		bad_line(rows[i / 2].line, rows[i / 2].length, "500 5.5.2",
+		    rows[i / 2].closed, i & 1);
+}
+
+/* F-18, T23: lines that no client of SMTP takes for a command. */
+static void
+foreign_lines(void **state)
+{
+	static const struct {
+		const char *line;
+		int closed;
+	} rows[] = {{"BDAT5", 1}, {"BDAT5 LAST", 1}, {"BDAT\t5", 1},
+	    {"bdat\t5 LAST", 1}, {"BDAT=5", 1}, {" BDAT 5", 1}, {"\tBMTD 5", 1},
+	    {"BMTD5", 1}, {"Bmtd:5", 1}, {"BDAT-5", 1},
+	    {"BDAT\xc2\xa0"
+	     "5",
+		1},
+	    {"Subject: x", 1}, {"Received:x", 1}, {"X-A: b", 1}, {" folded", 1},
+	    {"--boundary", 1}, {".", 1}, {"GET / HTTP/1.1", 1},
+	    {"PROPFIND /a b HTTP/2", 1}, {"SSH-2.0-x", 1}, {"\x16\x03\x01x", 1},
+	    {"<html>", 1}, {"", 0}, {"  ", 0}, {"FROB", 0}, {"FROB HTTP", 0},
+	    {"X", 0}, {"XBDAT 5", 0}, {"BDATA 5", 0}, {"FROB x HTTP/1.1 y", 0}};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(rows) * 2; i++)
+		bad_line(rows[i / 2].line, strlen(rows[i / 2].line),
+		    rows[i / 2].closed ? "500 5.5.2" : "500 5.5.1",
+		    rows[i / 2].closed, i & 1);
+}
+
+/* RFC 2920 section 3.1: text that came along with a refused DATA. */
+static void
+text_not_waited(void **state)
+{
+	static const char text[] = "DATA\r\nVRFY me\r\n.\r\n";
+	static const char *const starts[] = {"LHLO c\r\n",
+	    "LHLO c\r\nMAIL FROM:<>\r\n",
+	    "LHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<nobody@a.example>\r\n",
+	    "LHLO c\r\nMAIL FROM:<> BODY=BINARYMIME\r\n"
+	    "RCPT TO:<bob@a.example>\r\n"};
+	struct world *world;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(starts) * 2; i++) {
+		world = world_new(SMTP_LISTENER_SOCKET, 0);
+		world->settings.metadata = 1;
+		world_feed(world, starts[i / 2], strlen(starts[i / 2]));
 		world->output_length = 0;
-		for (j = 0; octets && j < rows[row].length; j++)
-			world_feed(world, rows[row].line + j, 1);
-		if (!octets)
-			world_feed(world, rows[row].line, rows[row].length);
-		world_feed(world, "\r\nNOOP\r\n", 8);
-		assert_memory_equal(world->output, rows[row].reply, 9);
-		assert_non_null(strstr(world->output, "\r\n250 2.0.0"));
-		assert_int_equal(world->closed, 0);
+		world->output[0] = '\0';
+		if (i & 1) { /* who waits goes on */
+			world_feed(world, text, 6);
+			assert_int_equal(world->closed, 0);
+			world_feed(world, "RSET\r\n", 6);
+			assert_non_null(strstr(world->output, "\r\n250 "));
+		} else {
+			world_feed(world, text, sizeof(text) - 1);
+			assert_non_null(strstr(world->output, "\r\n421 4.7.0"));
+			assert_null(strstr(world->output, "252"));
+			assert_int_equal(world->closed, 1);
+		}
+		assert_int_equal(world->output[0], '5');
 		world_free(world);
 	}
 }
@@ -758,6 +831,8 @@ main(void)
 	    cmocka_unit_test(nul_is_refused),
 	    cmocka_unit_test(loops_are_seen),
 	    cmocka_unit_test(bad_lines),
+	    cmocka_unit_test(foreign_lines),
+	    cmocka_unit_test(text_not_waited),
 	    cmocka_unit_test(long_lines),
 	    cmocka_unit_test(long_auth_lines),
 	    cmocka_unit_test(too_many_errors),

@@ -24,6 +24,7 @@ SMTP_OBJS = \
 	smtpd-stoken/engine/smtp/dsn.o \
 	smtpd-stoken/engine/smtp/dsn_text.o \
 	smtpd-stoken/engine/smtp/field.o \
+	smtpd-stoken/engine/smtp/foreign.o \
 	smtpd-stoken/engine/smtp/header.o \
 	smtpd-stoken/engine/smtp/input.o \
 	smtpd-stoken/engine/smtp/mechanism.o \

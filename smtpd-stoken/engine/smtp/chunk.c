@@ -127,8 +127,11 @@ judge(struct smtp_session *session, int arguments)
 	struct smtp_transaction *transaction = session->transaction;
 	const struct smtp_refusal *refusal;
 	uint64_t most = session->settings->message_size;
+	unsigned int rules = RULES;
 
-	if ((refusal = smtp_forbidden(session, RULES, 0)) != NULL) {
+	if (chunk->kind == CHUNK_BMTD)
+		rules |= RULE_METADATA;
+	if ((refusal = smtp_forbidden(session, rules, 0)) != NULL) {
 		chunk->foreign = 1;
 		return refusal;
 	}

@@ -4,6 +4,7 @@
 
 #include "smtpd-stoken/engine/smtp/chunk.h"
 #include "smtpd-stoken/engine/smtp/command.h"
+#include "smtpd-stoken/engine/smtp/foreign.h"
 
 #define OF_TOKENS                                                            \
 	(RULE_NETWORK | RULE_TOKENS | RULE_GREETED | RULE_TLS | RULE_LOGIN | \
@@ -16,10 +17,10 @@ const struct smtp_command smtp_command_table[] = {
 	    RULE_GROUPED | RULE_UNCHUNKED},
     /* F-03: 503 without a recipient, also where nobody has logged in */
     {"DATA", command_data,
-	RULE_GREETED | RULE_INSIDE | RULE_BARE | RULE_GROUPED},
+	RULE_GREETED | RULE_INSIDE | RULE_BARE | RULE_GROUPED | RULE_LAST},
     /* Their other rules are looked at when their octets are gone. */
     {"BDAT", command_bdat, 0},
-    {"BMTD", command_bmtd, RULE_METADATA},
+    {"BMTD", command_bmtd, 0},
     {"RSET", command_rset, RULE_BARE},
     {"NOOP", command_noop, 0},
     {"QUIT", command_quit, RULE_BARE},
@@ -42,6 +43,9 @@ const struct smtp_command smtp_command_table[] = {
     {"TURN", command_refused, 0},
     {NULL, NULL, 0},
 };
+
+static const struct smtp_refusal no_command = {
+    500, "5.5.2", "Not a command, closing"};
 
 static const struct smtp_command *
 find(const char *verb, size_t length)
@@ -86,13 +90,42 @@ smtp_forbidden(
 	return NULL;
 }
 
+/* Runs it, or says why not. Returns as smtp_command() does. */
+static int
+run(struct smtp_session *session, const struct smtp_command *command,
+    const char *text, size_t length)
+{
+	const struct smtp_refusal *refusal;
+
+	refusal = smtp_forbidden(session, command->rules, length);
+	if (refusal == NULL)
+		return command->run(session, text, length);
+	if (command->rules & RULE_GROUPED)
+		smtp_reply(session, refusal->code, refusal->enhanced, "%s",
+		    refusal->text);
+	else
+		smtp_refusal_reply(session, refusal);
+	return 1;
+}
+
+static void
+unknown(struct smtp_session *session, const char *line, size_t length)
+{
+	if (!smtp_is_foreign(line, length)) {
+		smtp_refusal_reply(session, &refusal_unknown);
+		return;
+	}
+	smtp_refusal_reply(session, &no_command);
+	smtp_close(session, "errors");
+}
+
 int
 smtp_command(struct smtp_session *session, const char *line, size_t length)
 {
 	const struct smtp_command *command;
-	const struct smtp_refusal *refusal;
 	const char *space;
 	size_t verb;
+	int done;
 
 	/* RFC 5321 section 4.1.1: trailing white space is tolerated. */
 	while (
@@ -104,21 +137,17 @@ smtp_command(struct smtp_session *session, const char *line, size_t length)
 	if ((command == NULL || !(command->rules & RULE_OVERLAP)) &&
 	    smtp_outstanding(session))
 		return 0;
+	session->untold = 0;
 	if (command == NULL) {
-		smtp_refusal_reply(session, &refusal_unknown);
+		unknown(session, line, length);
 		return 1;
 	}
 	if (verb < length)
 		verb++;
-	refusal = smtp_forbidden(session, command->rules, length - verb);
-	if (refusal == NULL)
-		return command->run(session, line + verb, length - verb);
-	if (command->rules & RULE_GROUPED)
-		smtp_reply(session, refusal->code, refusal->enhanced, "%s",
-		    refusal->text);
-	else
-		smtp_refusal_reply(session, refusal);
-	return 1;
+	done = run(session, command, line + verb, length - verb);
+	session->untold = (command->rules & RULE_LAST) &&
+	    session->waiting == WAIT_NONE && session->reading != READ_DATA;
+	return done;
 }
 
 int

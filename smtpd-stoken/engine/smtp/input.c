@@ -4,12 +4,17 @@
 
 #include "smtpd-stoken/engine/smtp/chunk.h"
 #include "smtpd-stoken/engine/smtp/command.h"
+#include "smtpd-stoken/engine/smtp/foreign.h"
 
 static const struct smtp_refusal too_long = {500, "5.5.2", "Line too long"};
 static const struct smtp_refusal auth_too_long = {
     500, "5.5.6", "Authentication exchange line is too long"};
 static const struct smtp_refusal bad_character = {
-    500, "5.5.2", "Lines end with CR LF, and hold no CR, LF or NUL"};
+    500, "5.5.2", "Lines hold no NUL"};
+static const struct smtp_refusal bad_end = {
+    500, "5.5.2", "Lines end with CR LF, and hold no CR or LF, closing"};
+static const struct smtp_refusal not_waited = {
+    421, "4.7.0", "Text came that was not asked for, closing"};
 
 /*
  * A line that was refused is thrown away up to its CR LF, and to nothing
@@ -65,9 +70,9 @@ unfit(const struct smtp_session *session, const char *line, size_t length,
 		n = (size_t)(lf - line) + 1;
 		if (n < 2 || lf[-1] != '\r' ||
 		    memchr(line, '\r', n - 2) != NULL)
-			return &bad_character;
+			return &bad_end;
 	} else if (n > 1 && memchr(line, '\r', n - 1) != NULL)
-		return &bad_character;
+		return &bad_end;
 	if (memchr(line, '\0', n) != NULL) /* F-113 */
 		return &bad_character;
 	if (n <= most)
@@ -77,15 +82,28 @@ unfit(const struct smtp_session *session, const char *line, size_t length,
 	return &too_long;
 }
 
-/* D-M12: a line about octets that follow it, which cannot be read. */
+/*
+ * Whether what follows a refused line may be no command: the octets that it
+ * was about, or, where it holds a CR or LF, what the client takes for a line
+ * of its own.
+ */
 static int
-announces_octets(
-    const struct smtp_session *session, const char *line, size_t length)
+lost_track(const struct smtp_session *session, const char *line, size_t length,
+    const struct smtp_refusal *refusal)
 {
-	return session->reading == READ_COMMAND && length > 5 &&
-	    (strncasecmp(line, "BDAT ", 5) == 0 ||
-		(session->settings->metadata &&
-		    strncasecmp(line, "BMTD ", 5) == 0));
+	return refusal == &bad_end ||
+	    (session->reading == READ_COMMAND &&
+		smtp_announces_octets(line, length));
+}
+
+void
+smtp_not_waited(struct smtp_session *session)
+{
+	if (session->closed)
+		return;
+	smtp_reply(session, not_waited.code, not_waited.enhanced, "%s %s",
+	    session->settings->hostname, not_waited.text);
+	smtp_close(session, "errors");
 }
 
 /* Reads one line; returns the octets used, 0 when it cannot be yet. */
@@ -103,7 +121,7 @@ read_line(struct smtp_session *session, const char *data, size_t length)
 			return 0;
 		}
 		refuse_line(session, refusal);
-		if (announces_octets(session, data, length))
+		if (lost_track(session, data, length, refusal))
 			smtp_close(session, "errors");
 		return session->closed ? length : skip(session, data, length);
 	}
@@ -115,8 +133,11 @@ read_line(struct smtp_session *session, const char *data, size_t length)
 	else if (!smtp_command(session, data, n - 2)) {
 		session->stalled = 1;
 		return 0;
-	} else
+	} else {
 		session->commands++;
+		if (session->untold && n < length)
+			smtp_not_waited(session);
+	}
 	return n;
 }
 
