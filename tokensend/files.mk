@@ -12,6 +12,7 @@ TOKENSEND_OBJS = \
 TOKENSEND_RELAY_OBJS = \
 	smtpd-stoken/relay/discover.o \
 	smtpd-stoken/relay/dns.o \
+	smtpd-stoken/relay/identity.o \
 	smtpd-stoken/relay/link.o \
 	smtpd-stoken/relay/resolve.o \
 	smtpd-stoken/relay/server.o \

@@ -100,7 +100,8 @@ class Authority:
         self.file = str(self.dir / "authority.example.crt")
 
     def issue(self, name, *also, names=None):
-        """(certificate, key) for the DNS names; names=() for a CN only."""
+        """(certificate, key) for the DNS names, or others as openssl(1) has
+        them; names=() for a CN only."""
         names = (also or [name]) if names is None else names
         base = self.dir / name
         subprocess.run(
@@ -108,7 +109,8 @@ class Authority:
              "/CN=" + name, "-keyout", "%s.key" % base, "-out",
              "%s.csr" % base], check=True, capture_output=True)
         (self.dir / (name + ".ext")).write_text(
-            "subjectAltName=" + ",".join("DNS:" + x for x in names)
+            "subjectAltName=" + ",".join(
+                x if ":" in x else "DNS:" + x for x in names)
             if names else "basicConstraints=CA:FALSE")
         subprocess.run(
             ["openssl", "x509", "-req", "-days", "3", "-in", "%s.csr" % base,

@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /* The one file of relay that reaches behind libtls; see trust.h. */
-#include <netinet/in.h>
-
-#include <arpa/inet.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +12,7 @@
 
 #include <tls.h>
 
+#include "smtpd-stoken/relay/identity.h"
 #include "smtpd-stoken/relay/trust.h"
 
 struct trust {
@@ -23,7 +20,15 @@ struct trust {
 	X509_STORE *store; /* NULL: nobody is verified */
 };
 
+/* What hangs on an SSL that verifies: it outlives what the caller named. */
+struct demand {
+	char domain[256], service[32], host[256];
+	struct trust_names names; /* they point into these */
+	int met;
+};
+
 static SSL *last;
+static int demand_index = -1;
 
 static void
 ssl_made(void *parent, void *ptr, CRYPTO_EX_DATA *data, int index, long argl,
@@ -37,11 +42,23 @@ ssl_made(void *parent, void *ptr, CRYPTO_EX_DATA *data, int index, long argl,
 	last = parent;
 }
 
+static void
+ssl_gone(void *parent, void *ptr, CRYPTO_EX_DATA *data, int index, long argl,
+    void *argp)
+{
+	(void)parent;
+	(void)data;
+	(void)index;
+	(void)argl;
+	(void)argp;
+	free(ptr);
+}
+
 int
 trust_init(void)
 {
-	return SSL_get_ex_new_index(0, NULL, ssl_made, NULL, NULL) == -1 ? -1
-									 : 0;
+	demand_index = SSL_get_ex_new_index(0, NULL, ssl_made, NULL, ssl_gone);
+	return demand_index == -1 ? -1 : 0;
 }
 
 /* How many certificates were added; a duplicate is none. */
@@ -118,38 +135,74 @@ trust_free(struct trust *trust)
 	free(trust);
 }
 
-static int
-is_address(const char *name)
+static struct demand *
+demand_of(const SSL *ssl)
 {
-	struct in6_addr address;
-
-	return inet_pton(AF_INET, name, &address) == 1 ||
-	    inet_pton(AF_INET6, name, &address) == 1;
+	return SSL_get_ex_data(ssl, demand_index);
 }
 
-/* The chain up to one of ours, and the name (RFC 8314 4.3, RFC 9525). */
+/*
+ * The chain up to one of ours, then the name (RFC 8314 4.3, RFC 9525), while
+ * the handshake goes on: where one is wrong an alert is all that we say.
+ */
 static int
-demand(SSL *ssl, X509_STORE *store, const char *name)
+verify(X509_STORE_CTX *context, void *unused)
+{
+	struct demand *demand = demand_of(X509_STORE_CTX_get_ex_data(
+	    context, SSL_get_ex_data_X509_STORE_CTX_idx()));
+
+	(void)unused;
+	if (demand == NULL || X509_verify_cert(context) != 1)
+		return 0;
+	demand->met = identity_matches(X509_STORE_CTX_get0_cert(context),
+	    X509_STORE_CTX_get0_chain(context), &demand->names);
+	if (!demand->met)
+		X509_STORE_CTX_set_error(context, X509_V_ERR_HOSTNAME_MISMATCH);
+	return demand->met;
+}
+
+/* Returns 0; -1: it is too long. */
+static int
+keep(char *to, size_t size, const char *from, const char **name)
+{
+	if (from == NULL)
+		return 0;
+	*name = to;
+	return strlcpy(to, from, size) >= size ? -1 : 0;
+}
+
+static struct demand *
+demand_new(const struct trust_names *names)
+{
+	struct demand *d = calloc(1, sizeof(*d));
+
+	if (d == NULL)
+		return NULL;
+	if (keep(d->domain, sizeof(d->domain), names->domain,
+		&d->names.domain) == 0 &&
+	    keep(d->service, sizeof(d->service), names->service,
+		&d->names.service) == 0 &&
+	    keep(d->host, sizeof(d->host), names->host, &d->names.host) == 0)
+		return d;
+	free(d);
+	return NULL;
+}
+
+static int
+make_demand(SSL *ssl, X509_STORE *store, const struct trust_names *names)
 {
 	SSL_CTX *context = SSL_get_SSL_CTX(ssl);
+	struct demand *demand = demand_new(names);
 
-	if (is_address(name)) {
-		if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) !=
-		    1)
-			return -1;
-	} else {
-		/* RFC 9525 section 6.2: a CN is no name of a server. */
-		SSL_set_hostflags(ssl,
-		    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
-			X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-		if (SSL_set1_host(ssl, name) != 1)
-			return -1;
+	if (demand == NULL || SSL_set_ex_data(ssl, demand_index, demand) != 1) {
+		free(demand);
+		return -1;
 	}
 	if (X509_STORE_up_ref(store) != 1)
 		return -1;
 	SSL_CTX_set_cert_store(context, store);
 	/* libtls' own would let everybody pass, as it was told to. */
-	SSL_CTX_set_cert_verify_callback(context, NULL, NULL);
+	SSL_CTX_set_cert_verify_callback(context, verify, NULL);
 	SSL_set_verify(ssl, SSL_VERIFY_PEER, NULL);
 	return 0;
 }
@@ -177,7 +230,7 @@ trust_dial(struct trust *trust, int fd, const struct trust_names *names,
 	if (tls == NULL || tls_configure(tls, trust->config) == -1 ||
 	    tls_connect_socket(tls, fd, names->domain) == -1 || last == NULL ||
 	    (trust->store != NULL &&
-		demand(last, trust->store, names->domain) == -1)) {
+		make_demand(last, trust->store, names) == -1)) {
 		tls_free(tls);
 		return NULL;
 	}
@@ -189,8 +242,11 @@ trust_dial(struct trust *trust, int fd, const struct trust_names *names,
 static int
 is_satisfied(const SSL *ssl)
 {
-	return SSL_get_verify_mode(ssl) == SSL_VERIFY_NONE ||
-	    SSL_get_verify_result(ssl) == X509_V_OK;
+	const struct demand *demand = demand_of(ssl);
+
+	if (demand == NULL)
+		return SSL_get_verify_mode(ssl) == SSL_VERIFY_NONE;
+	return demand->met && SSL_get_verify_result(ssl) == X509_V_OK;
 }
 
 int
@@ -199,12 +255,15 @@ trust_established(const struct ssl_st *ssl)
 	return SSL_is_init_finished(ssl) && is_satisfied(ssl);
 }
 
+/* Without a certificate there is nothing to complain of yet. */
 const char *
 trust_complaint(const struct ssl_st *ssl)
 {
-	if (is_satisfied(ssl))
-		return NULL;
-	return X509_verify_cert_error_string(SSL_get_verify_result(ssl));
+	long result = SSL_get_verify_result(ssl);
+
+	return is_satisfied(ssl) || result == X509_V_OK
+	    ? NULL
+	    : X509_verify_cert_error_string(result);
 }
 
 int
