@@ -7,7 +7,9 @@ TOKENSEND_OBJS = \
 	tokensend/options.o \
 	tokensend/route.o \
 	tokensend/route_client.o \
+	tokensend/send.o \
 	tokensend/tokenfile.o \
+	tokensend/tokenfile_change.o \
 	tokensend/tokens.o
 TOKENSEND_RELAY_OBJS = \
 	smtpd-stoken/relay/discover.o \

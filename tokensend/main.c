@@ -5,6 +5,7 @@
  * and never accepts, and writes nothing but the file that they are in.
  */
 #include <sys/types.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <errno.h>
@@ -22,14 +23,12 @@
 #include "smtpd-stoken/relay/trust.h"
 #include "tokensend/fail.h"
 #include "tokensend/find.h"
-#include "tokensend/route.h"
+#include "tokensend/send.h"
 #include "tokensend/tokenfile.h"
 
 #define AUTHORITIES_MOST ((size_t)16 * 1024 * 1024)
 #define PROMISES "stdio rpath inet dns"
 #define PROMISES_FILE PROMISES " wpath cpath flock"
-
-static int some_ordinary;
 
 __attribute__((noreturn)) static void
 usage(const char *problem)
@@ -37,41 +36,10 @@ usage(const char *problem)
 	if (problem[0] != '\0')
 		complain("%s", problem);
 	(void)fprintf(stderr,
-	    "usage: tokensend [-mv] [-C file] [-r address:port] "
-	    "[-s host:port] [-t file]\n"
-	    "           -f from to ... < message\n");
+	    "usage: tokensend [-mv] [-C file] [-k file] [-r address:port] "
+	    "[-s host:port]\n"
+	    "           [-t file] [-w seconds] -f from to ... < message\n");
 	exit(EX_USAGE);
-}
-
-static void
-on_ordinary(
-    struct sending *sending, struct recipient *recipient, const char *why)
-{
-	(void)sending;
-	recipient->fate = FATE_ORDINARY;
-	some_ordinary = 1;
-	complain("%s: the ordinary route: %s", recipient->address, why);
-	(void)printf(
-	    "%s 451 4.7.0 The ordinary route: %s\n", recipient->address, why);
-	(void)fflush(stdout);
-}
-
-/* First the token, durably, and then the word of it. */
-static void
-on_delivered(struct sending *sending, struct recipient *recipient,
-    const struct client_reply *reply, const char *token)
-{
-	char problem[512];
-
-	recipient->fate = FATE_DELIVERED;
-	if (token[0] != '\0' &&
-	    tokenfile_keep(sending->owner, sending->options->from,
-		recipient->canonical, token, problem, sizeof(problem)) == -1)
-		complain("%s: the new token is lost: %s", recipient->address,
-		    problem);
-	(void)printf("%s %u %s %s\n", recipient->address, reply->code,
-	    reply->enhanced, reply->text);
-	(void)fflush(stdout);
 }
 
 static struct trust *
@@ -112,28 +80,6 @@ name_host(char *out, size_t size)
 }
 
 static void
-take_recipients(struct sending *sending, const struct tokens *tokens)
-{
-	const struct options *options = sending->options;
-	struct recipient *recipient;
-	size_t i;
-
-	sending->count = options->count;
-	sending->recipients = calloc(sending->count, sizeof(*recipient));
-	if (sending->recipients == NULL)
-		fail(EX_OSERR, "out of memory");
-	for (i = 0; i < sending->count; i++) {
-		recipient = &sending->recipients[i];
-		if (options_address(options->to[i], recipient->address,
-			recipient->canonical) == -1)
-			fail(EX_DATAERR, "not an address");
-		recipient->domain = strrchr(recipient->canonical, '@') + 1;
-		(void)tokens_find(tokens, options->from, recipient->canonical,
-		    recipient->token);
-	}
-}
-
-static void
 see(const char *path, const char *how)
 {
 	if (unveil(path, how) == -1 && errno != ENOENT)
@@ -156,43 +102,47 @@ narrow(const struct tokenfile *file)
 		fail(EX_OSERR, "pledge: %s", strerror(errno));
 }
 
-/* Those of the same domain share a session. */
+/*
+ * Else a file would become standard input or output, and a message would have
+ * our own lines in it.
+ */
 static void
-send_domain(struct sending *sending, const char *domain)
+occupy_descriptors(void)
 {
-	struct servers servers;
-	char why[256];
-	size_t i;
-	int found;
+	int fd;
 
-	sending->deadline = find_clock() + ROUTE_MILLISECONDS;
-	found = find_servers(&servers, sending->options, domain,
-		    sending->deadline, why, sizeof(why)) == 0;
-	while (found && route_run(sending, &servers, domain))
+	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd <= STDERR_FILENO)
 		continue;
-	for (i = 0; i < sending->count; i++) {
-		if (sending->recipients[i].fate == FATE_OPEN &&
-		    strcmp(sending->recipients[i].domain, domain) == 0)
-			on_ordinary(sending, &sending->recipients[i], why);
-	}
+	if (fd > STDERR_FILENO)
+		(void)close(fd);
+}
+
+/* From here on there are tokens: they are in no core file. */
+static void
+leave_no_core(void)
+{
+	const struct rlimit none = {0, 0};
+
+	(void)setrlimit(RLIMIT_CORE, &none);
+	sandbox_undumpable();
 }
 
 static void
-send_all(struct sending *sending)
+prepare(struct sending *sending, struct tokenfile *file)
 {
-	size_t i;
+	const struct options *options = sending->options;
+	char problem[512];
 
-	for (i = 0; i < sending->count; i++) {
-		if (sending->recipients[i].token[0] == '\0')
-			on_ordinary(sending, &sending->recipients[i],
-			    "there is no token for it");
-	}
-	for (i = 0; i < sending->count; i++) {
-		if (sending->recipients[i].fate == FATE_OPEN)
-			send_domain(sending, sending->recipients[i].domain);
-	}
-	freezero(sending->recipients,
-	    sending->count * sizeof(sending->recipients[0]));
+	if (trust_init() == -1)
+		fail(EX_OSERR, "TLS cannot be set up");
+	sending->trust = read_authorities(
+	    options->authorities != NULL ? options->authorities : PATH_CA);
+	name_host(sending->hostname, sizeof(sending->hostname));
+	if (event_init() == NULL ||
+	    resolve_init(options->resolver, problem, sizeof(problem)) == -1)
+		fail(EX_OSERR, "the resolver cannot be set up");
+	discover_configure(options->mx, find_clock);
+	narrow(file);
 }
 
 int
@@ -201,14 +151,11 @@ main(int argc, char *argv[])
 	static struct tokenfile file;
 	struct options options;
 	struct message message;
-	struct sending sending = {.options = &options,
-	    .message = &message,
-	    .delivered = on_delivered,
-	    .ordinary = on_ordinary,
-	    .owner = &file};
+	struct sending sending = {.options = &options, .message = &message};
 	char problem[512];
 	int code;
 
+	occupy_descriptors();
 	code = options_parse(&options, argc, argv, problem, sizeof(problem));
 	if (code == EX_USAGE)
 		usage(problem);
@@ -216,24 +163,17 @@ main(int argc, char *argv[])
 		fail(code, "%s", problem);
 	tell_all(options.verbose);
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGXFSZ, SIG_IGN); /* a limit is like a full disk */
 	(void)umask(077);
-	sandbox_undumpable(); /* from here on there are tokens */
-	tokenfile_open(&file, options.tokens);
+	leave_no_core();
+	if (isatty(STDIN_FILENO))
+		complain("reading the terminal up to ^D");
+	tokenfile_open(&file, options.tokens, options.keep);
 	message_read(&message, STDIN_FILENO);
-	if (trust_init() == -1)
-		fail(EX_OSERR, "TLS cannot be set up");
-	sending.trust = read_authorities(
-	    options.authorities != NULL ? options.authorities : PATH_CA);
-	name_host(sending.hostname, sizeof(sending.hostname));
-	take_recipients(&sending, &file.tokens);
+	prepare(&sending, &file);
+	code = send_all(&sending, &file);
 	tokens_free(&file.tokens);
-	if (event_init() == NULL ||
-	    resolve_init(options.resolver, problem, sizeof(problem)) == -1)
-		fail(EX_OSERR, "the resolver cannot be set up");
-	discover_configure(options.mx, find_clock);
-	narrow(&file);
-	send_all(&sending);
 	trust_free(sending.trust);
 	options_free(&options);
-	return some_ordinary ? EX_TEMPFAIL : EX_OK;
+	return code;
 }

@@ -10,6 +10,7 @@
 
 #define PORT_SUBMISSIONS 465
 #define PORT_SUBMISSION 587
+#define SECONDS_MOST 86400
 
 static const struct {
 	const char *scheme;
@@ -24,6 +25,7 @@ int
 options_address(
     const char *text, char out[MAILBOX_SIZE], char canonical[MAILBOX_SIZE])
 {
+	struct address address;
 	size_t length = strlen(text);
 
 	if (text[0] == '<' && length >= 2 && text[length - 1] == '>') {
@@ -34,7 +36,11 @@ options_address(
 		return -1;
 	memcpy(out, text, length);
 	out[length] = '\0';
-	return address_canonical_text(out, length, canonical);
+	if (address_parse(&address, out, length) == -1)
+		return -1;
+	if (address_canonical(&address, canonical) == -1)
+		canonical[0] = '\0';
+	return 0;
 }
 
 /* Where the port's colon is, or NULL: an address of IPv6 has its own. */
@@ -130,9 +136,13 @@ take_recipients(struct options *options, int argc, char *const argv[],
 	if (argc > RECIPIENTS_MOST)
 		return wrong(EX_USAGE, problem, size, "too many", "recipients");
 	for (i = 0; i < argc; i++) {
-		if (options_address(argv[i], text, canonical) == -1)
-			return wrong(EX_DATAERR, problem, size,
-			    "not an address", argv[i]);
+		if (options_address(argv[i], text, canonical) == 0)
+			continue;
+		if (argv[i][0] == '-')
+			return wrong(EX_USAGE, problem, size,
+			    "options stand before the addresses", argv[i]);
+		return wrong(
+		    EX_DATAERR, problem, size, "not an address", argv[i]);
 	}
 	options->to = argv;
 	options->count = (size_t)argc;
@@ -143,11 +153,12 @@ int
 options_parse(struct options *options, int argc, char *const argv[],
     char *problem, size_t size)
 {
+	const char *number;
 	int option;
 
 	memset(options, 0, sizeof(*options));
 	problem[0] = '\0';
-	while ((option = getopt(argc, argv, "+mvf:r:s:t:C:")) != -1) {
+	while ((option = getopt(argc, argv, "+mvf:k:r:s:t:w:C:")) != -1) {
 		switch (option) {
 		case 'm':
 			options->mx = 1;
@@ -168,8 +179,18 @@ options_parse(struct options *options, int argc, char *const argv[],
 				return wrong(EX_USAGE, problem, size,
 				    "not HOST:PORT", optarg);
 			break;
+		case 'k':
+			options->keep = optarg;
+			break;
 		case 't':
 			options->tokens = optarg;
+			break;
+		case 'w':
+			options->seconds = (unsigned int)strtonum(
+			    optarg, 1, SECONDS_MOST, &number);
+			if (number != NULL)
+				return wrong(EX_USAGE, problem, size,
+				    "not a number of seconds", optarg);
 			break;
 		case 'C':
 			options->authorities = optarg;

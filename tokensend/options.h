@@ -10,14 +10,16 @@
 
 struct options {
 	int verbose;
-	char from[MAILBOX_SIZE]; /* canonical; "" is <> */
+	char from[MAILBOX_SIZE]; /* canonical; "": there are no tokens of his */
 	const char *sender; /* as it was given, without <>: for MAIL */
 	char *server; /* host or address of -s, or NULL */
 	uint16_t port; /* of -s */
 	int implicit; /* TLS from the first octet, else STARTTLS */
 	const char *tokens; /* -t; NULL: the default; "-": standard input */
+	const char *keep; /* -k: where new tokens go; NULL: where they were */
 	const char *authorities; /* -C, or NULL */
 	const char *resolver; /* -r: ADDRESS:PORT, or NULL */
+	unsigned int seconds; /* -w: in all; 0: as long as it takes */
 	int mx; /* -m: where there is no SRV, the MX hosts */
 	char *const *to;
 	size_t count; /* of `to` */
@@ -40,8 +42,9 @@ void options_free(struct options *);
 int options_server(struct options *, const char *text);
 
 /*
- * An address with or without <> becomes one without, and its canonical form.
- * Returns 0 or -1.
+ * An address with or without <> becomes one without, and its canonical form,
+ * "" if it has none: an address literal is nobody's in a token. Returns 0 or
+ * -1.
  */
 int options_address(
     const char *text, char out[MAILBOX_SIZE], char canonical[MAILBOX_SIZE]);

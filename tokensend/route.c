@@ -20,35 +20,52 @@ static const struct link_actions link_actions;
 
 static const struct {
 	const char *awaited; /* client_awaits() */
-	time_t seconds;
+	uint64_t seconds;
 } patience[] = {
     {"DATA", DATA_SECONDS},
     {"message", BLOCK_SECONDS},
     {"end of message", FINAL_SECONDS},
 };
 
+static uint64_t
+until(uint64_t deadline)
+{
+	uint64_t now = find_clock();
+
+	return now < deadline ? deadline - now : 0;
+}
+
+/* Milliseconds for what is awaited. */
+static uint64_t
+allowed(const struct route *route)
+{
+	const char *awaited;
+	size_t i;
+
+	if (route->stage == STAGE_CONNECTS)
+		return until(route->sending->deadline);
+	if (route->stage == STAGE_ENDS)
+		return QUIT_SECONDS * 1000;
+	awaited = client_awaits(route->client);
+	for (i = 0; i < sizeof(patience) / sizeof(patience[0]); i++) {
+		if (strcmp(awaited, patience[i].awaited) == 0)
+			return patience[i].seconds * 1000;
+	}
+	return BLOCK_SECONDS * 1000;
+}
+
 /* There is one for all until the recipients are answered. */
 void
 route_patience(struct route *route)
 {
-	struct timeval wait = {.tv_sec = BLOCK_SECONDS};
-	uint64_t now = find_clock(), deadline = route->sending->deadline;
-	const char *awaited;
-	size_t i;
+	uint64_t milliseconds = allowed(route),
+		 left = until(route->sending->end);
+	struct timeval wait;
 
-	if (route->stage == STAGE_CONNECTS) {
-		wait.tv_sec = now < deadline ? (deadline - now) / 1000 : 0;
-		wait.tv_usec =
-		    now < deadline ? (deadline - now) % 1000 * 1000 : 0;
-	} else if (route->stage == STAGE_ENDS)
-		wait.tv_sec = QUIT_SECONDS;
-	else {
-		awaited = client_awaits(route->client);
-		for (i = 0; i < sizeof(patience) / sizeof(patience[0]); i++) {
-			if (strcmp(awaited, patience[i].awaited) == 0)
-				wait.tv_sec = patience[i].seconds;
-		}
-	}
+	if (milliseconds > left)
+		milliseconds = left;
+	wait.tv_sec = (time_t)(milliseconds / 1000);
+	wait.tv_usec = (suseconds_t)(milliseconds % 1000 * 1000);
 	(void)evtimer_add(&route->timer, &wait);
 }
 
@@ -242,11 +259,34 @@ on_timer(int fd, short what, void *context)
 	leave(route);
 }
 
+/* For those whom only another token can help the time runs on. */
+static int
+again(const struct route *route)
+{
+	struct sending *sending = route->sending;
+	struct recipient *recipient;
+	size_t i;
+	int some = 0;
+
+	if (route->stage != STAGE_CONNECTS)
+		sending->deadline = until(sending->end) < route->left
+		    ? sending->end
+		    : find_clock() + route->left;
+	for (i = 0; i < sending->count; i++) {
+		recipient = &sending->recipients[i];
+		if (recipient->fate == FATE_AGAIN)
+			recipient->fate = FATE_OPEN;
+		some |= route_has(route, recipient);
+	}
+	return some;
+}
+
 /* Those who were told nothing take the ordinary route. */
 static int
 finish(struct route *route)
 {
 	struct sending *sending = route->sending;
+	struct recipient *recipient;
 	unsigned int refused = 0;
 	size_t i;
 
@@ -256,18 +296,20 @@ finish(struct route *route)
 		(void)strlcpy(route->why, "the server cannot be reached",
 		    sizeof(route->why));
 	for (i = 0; i < sending->count; i++) {
-		if (!route_has(route, &sending->recipients[i]))
+		recipient = &sending->recipients[i];
+		if (!route_has(route, recipient))
 			continue;
 		/* Of the others' tokens nothing was said. */
-		if (refused / 100 != 5 ||
-		    &sending->recipients[i] == route->first)
-			sending->ordinary(
-			    sending, &sending->recipients[i], route->why);
+		if (refused / 100 == 5 && recipient != route->first)
+			continue;
+		if ((refused != 535 && refused != 550) ||
+		    !sending->refused(sending, recipient))
+			sending->ordinary(sending, recipient, route->why);
 	}
 	(void)evtimer_del(&route->timer);
 	link_free(route->link);
 	client_free(route->client);
-	return refused / 100 == 5;
+	return again(route);
 }
 
 int

@@ -22,6 +22,7 @@
 
 enum fate {
 	FATE_OPEN, /* nothing is known yet */
+	FATE_AGAIN, /* by another token, in a session of its own (S1-50) */
 	FATE_DELIVERED,
 	FATE_ORDINARY /* the ordinary route is to be taken */
 };
@@ -31,7 +32,10 @@ struct recipient {
 	char canonical[MAILBOX_SIZE];
 	const char *domain; /* in `canonical` */
 	char token[TOKEN_SIZE]; /* "": there is none */
+	char mine[TOKEN_SIZE]; /* ours for him (S1-14), or "" */
+	unsigned int refusals; /* tokens of his that were no good */
 	enum fate fate;
+	struct recipient *twin; /* the same one, named before; or NULL */
 };
 
 /* What all sessions share; recipient_...() tell of each once. */
@@ -43,10 +47,13 @@ struct sending {
 	struct recipient *recipients;
 	size_t count;
 	uint64_t deadline; /* of the domain: find_clock() */
+	uint64_t end; /* of all */
 	/* Answered 250; the token in it, or "". */
 	void (*delivered)(struct sending *, struct recipient *,
 	    const struct client_reply *, const char *token);
 	void (*ordinary)(struct sending *, struct recipient *, const char *why);
+	/* His token is no good. 1: there is another one in its place. */
+	int (*refused)(struct sending *, struct recipient *);
 	void *owner;
 };
 
@@ -69,6 +76,7 @@ struct route {
 	int depth; /* calls of ours under way */
 	int began; /* the transaction */
 	size_t open, accepted; /* recipients: asked, taken */
+	uint64_t left; /* milliseconds, when the message went out */
 	char why[1400]; /* why it ended */
 	char peer[128];
 	struct link *link;
@@ -79,7 +87,7 @@ struct route {
 
 /*
  * Runs a session, and the event loop with it, for those recipients of the
- * domain that are open and have a token. Returns 1 if it may be tried again
+ * domain that are open and have a token. Returns 1 if it is to be run again
  * for those who are still open, with another token to log in.
  */
 int route_run(struct sending *, const struct servers *, const char *domain);

@@ -5,6 +5,7 @@
 
 #include "smtpd-stoken/relay/smtp/delivered.h"
 #include "tokensend/fail.h"
+#include "tokensend/find.h"
 #include "tokensend/route.h"
 
 static int
@@ -35,8 +36,10 @@ hide(const struct route *route, struct client_reply *reply)
 {
 	size_t i;
 
-	for (i = 0; i < route->sending->count; i++)
+	for (i = 0; i < route->sending->count; i++) {
 		delivered_hide(reply, route->sending->recipients[i].token);
+		delivered_hide(reply, route->sending->recipients[i].mine);
+	}
 }
 
 static void
@@ -51,6 +54,21 @@ refuse(struct route *route, struct recipient *recipient,
 }
 
 static void
+add_recipient(struct route *route, uint32_t id)
+{
+	const struct recipient *recipient = &route->sending->recipients[id];
+	char parameters[2 * TOKEN_SIZE + 32];
+
+	(void)snprintf(parameters, sizeof(parameters), "STOKEN=%s%s%s",
+	    recipient->token,
+	    recipient->mine[0] == '\0' ? "" : " MYSTOKEN=", recipient->mine);
+	if (client_recipient(
+		route->client, id, recipient->address, parameters) == -1)
+		route_give_up(route, "out of memory");
+	explicit_bzero(parameters, sizeof(parameters));
+}
+
+static void
 begin(struct route *route)
 {
 	const struct sending *sending = route->sending;
@@ -60,7 +78,6 @@ begin(struct route *route)
 	    .utf8 = sending->message->header_8bit,
 	    .size = sending->message->size,
 	    .parameters = ""};
-	char parameters[TOKEN_SIZE + 16];
 	size_t i;
 
 	tell("%s: logged in by the token of %s", route->peer,
@@ -77,13 +94,8 @@ begin(struct route *route)
 	for (i = 0; i < sending->count && !route->over; i++) {
 		if (!route_has(route, &sending->recipients[i]))
 			continue;
-		(void)snprintf(parameters, sizeof(parameters), "STOKEN=%s",
-		    sending->recipients[i].token);
-		if (client_recipient(route->client, (uint32_t)i,
-			sending->recipients[i].address, parameters) == -1)
-			route_give_up(route, "out of memory");
+		add_recipient(route, (uint32_t)i);
 	}
-	explicit_bzero(parameters, sizeof(parameters));
 }
 
 static void
@@ -106,7 +118,10 @@ send_message(struct route *route)
 	struct message *message = route->sending->message;
 	struct client_message all = {
 	    .size = message->size, .read = message_piece, .reader = message};
+	uint64_t now = find_clock();
 
+	route->left =
+	    now < route->sending->deadline ? route->sending->deadline - now : 0;
 	route->stage = STAGE_DATA;
 	(void)client_data(route->client, &all);
 }
@@ -124,6 +139,9 @@ on_recipient(void *owner, uint32_t id, const struct client_reply *reply)
 	route->open--;
 	if (reply->code / 100 == 2)
 		route->accepted++;
+	else if (reply->source == CLIENT_SAID && reply->code == 550 &&
+	    route->sending->refused(route->sending, recipient))
+		recipient->fate = FATE_AGAIN;
 	else
 		refuse(route, recipient, &shown);
 	if (route->open == 0 && route->accepted > 0)

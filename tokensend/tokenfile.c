@@ -16,9 +16,8 @@
 #include "tokensend/fail.h"
 #include "tokensend/tokenfile.h"
 
-/* Why others might know what is in it, or NULL. */
-static const char *
-exposed(int fd, struct stat *st)
+const char *
+tokenfile_exposed(int fd, struct stat *st)
 {
 	if (fstat(fd, st) == -1)
 		return strerror(errno);
@@ -31,9 +30,8 @@ exposed(int fd, struct stat *st)
 	return NULL;
 }
 
-/* All of it. Returns 0, or -1 with errno. */
-static int
-read_all(int fd, size_t length, struct tokens *tokens)
+int
+tokenfile_read(int fd, size_t length, struct tokens *tokens)
 {
 	ssize_t n;
 
@@ -71,13 +69,13 @@ static void
 read_file(struct tokenfile *file, int fd, const char *name)
 {
 	struct stat st;
-	const char *problem = exposed(fd, &st);
+	const char *problem = tokenfile_exposed(fd, &st);
 
 	if (problem != NULL)
 		fail(EX_NOPERM, "%s: %s", name, problem);
 	if ((uintmax_t)st.st_size > TOKENS_MOST)
 		fail(EX_DATAERR, "%s: too long", name);
-	if (read_all(fd, (size_t)st.st_size, &file->tokens) == -1)
+	if (tokenfile_read(fd, (size_t)st.st_size, &file->tokens) == -1)
 		fail(EX_IOERR, "%s: %s", name, strerror(errno));
 	check(&file->tokens, name);
 }
@@ -116,6 +114,13 @@ read_input(struct tokenfile *file)
 	check(tokens, "standard input");
 }
 
+__attribute__((noreturn)) static void
+cannot_open(const char *name)
+{
+	fail(errno == EACCES ? EX_NOPERM : EX_NOINPUT, "%s: %s", name,
+	    strerror(errno));
+}
+
 static const char *
 home(void)
 {
@@ -127,139 +132,87 @@ home(void)
 	return (user = getpwuid(getuid())) == NULL ? NULL : user->pw_dir;
 }
 
-void
-tokenfile_open(struct tokenfile *file, const char *name)
+/* The file itself is what will be replaced, not a link to it. */
+static void
+will_change(struct tokenfile *file, const char *name)
 {
-	char path[PATH_MAX], copy[PATH_MAX];
-	const char *directory;
-	int fd, needed = name != NULL;
+	char copy[PATH_MAX];
 
-	memset(file, 0, sizeof(*file));
-	if (needed && strcmp(name, "-") == 0) {
-		read_input(file);
-		return;
-	}
-	if (!needed) {
-		if ((directory = home()) == NULL ||
-		    (size_t)snprintf(path, sizeof(path), "%s/.tokensend",
-			directory) >= sizeof(path))
-			return;
-		name = path;
-	}
-	if ((fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) == -1) {
-		if (errno == ENOENT && !needed)
-			return;
-		fail(errno == EACCES ? EX_NOPERM : EX_NOINPUT, "%s: %s", name,
-		    strerror(errno));
-	}
-	read_file(file, fd, name);
-	(void)close(fd);
-	/* The file itself is what will be replaced, not a link to it. */
 	if (realpath(name, file->path) == NULL)
 		fail(EX_NOINPUT, "%s: %s", name, strerror(errno));
 	(void)strlcpy(copy, file->path, sizeof(copy));
 	(void)strlcpy(file->directory, dirname(copy), sizeof(file->directory));
 }
 
-static int
-problem_is(char *problem, size_t size, const char *what)
+/* Its directory must be there. */
+static void
+will_make(struct tokenfile *file, const char *name)
 {
-	(void)snprintf(problem, size, "%s: %s", what, strerror(errno));
-	return -1;
+	char copy[PATH_MAX], base[PATH_MAX];
+
+	if (strlcpy(copy, name, sizeof(copy)) >= sizeof(copy))
+		fail(EX_CANTCREAT, "%s: the name is too long", name);
+	(void)strlcpy(base, basename(copy), sizeof(base));
+	(void)strlcpy(copy, name, sizeof(copy));
+	if (realpath(dirname(copy), file->directory) == NULL)
+		fail(EX_CANTCREAT, "%s: %s", name, strerror(errno));
+	if ((size_t)snprintf(file->path, sizeof(file->path), "%s/%s",
+		file->directory, base) >= sizeof(file->path))
+		fail(EX_CANTCREAT, "%s: the name is too long", name);
 }
 
-static int
-write_all(int fd, const char *data, size_t length)
+/* Nothing of it is used, but it must be one that can be. */
+static void
+open_kept(struct tokenfile *file, const char *name)
 {
-	ssize_t n;
+	struct tokenfile kept = {.path = ""};
+	int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
-	while (length > 0) {
-		n = write(fd, data, length);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n == -1)
-			return -1;
-		data += n;
-		length -= (size_t)n;
+	if (fd == -1 && errno == ENOENT) {
+		will_make(file, name);
+		return;
 	}
-	return fsync(fd);
+	if (fd == -1)
+		cannot_open(name);
+	read_file(&kept, fd, name);
+	(void)close(fd);
+	tokens_free(&kept.tokens);
+	will_change(file, name);
 }
 
-/* What a killed one left is written over: the lock says that it is dead. */
+/* Where the default is missing there are no tokens. */
 static int
-replace(const struct tokenfile *file, const struct tokens *tokens)
+default_name(char path[PATH_MAX])
+{
+	const char *directory = home();
+
+	return directory != NULL &&
+	    (size_t)snprintf(path, PATH_MAX, "%s/.tokensend", directory) <
+	    PATH_MAX &&
+	    access(path, F_OK) == 0;
+}
+
+void
+tokenfile_open(struct tokenfile *file, const char *name, const char *keep)
 {
 	char path[PATH_MAX];
-	int fd, directory, result;
+	int fd;
 
-	if ((size_t)snprintf(path, sizeof(path), "%s.new", file->path) >=
-	    sizeof(path)) {
-		errno = ENAMETOOLONG;
-		return -1;
+	memset(file, 0, sizeof(*file));
+	if (keep != NULL)
+		open_kept(file, keep);
+	if (name != NULL && strcmp(name, "-") == 0) {
+		read_input(file);
+		return;
 	}
-	(void)unlink(path);
-	fd = open(
-	    path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd == -1)
-		return -1;
-	result = write_all(fd, tokens->text, tokens->length);
-	if (close(fd) == -1 || result == -1 || rename(path, file->path) == -1) {
-		(void)unlink(path);
-		return -1;
-	}
-	directory = open(file->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (directory == -1)
-		return -1;
-	result = fsync(directory);
-	(void)close(directory);
-	return result;
-}
-
-/* Others may have changed it since it was read: their tokens stay. */
-static int
-read_again(const struct tokenfile *file, struct tokens *tokens)
-{
-	struct stat st;
-	int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), result;
-
-	if (fd == -1)
-		return -1;
-	if (exposed(fd, &st) != NULL || (uintmax_t)st.st_size > TOKENS_MOST) {
-		(void)close(fd);
-		errno = EPERM;
-		return -1;
-	}
-	result = read_all(fd, (size_t)st.st_size, tokens);
+	if (name == NULL && !default_name(path))
+		return;
+	if (name == NULL)
+		name = path;
+	if ((fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) == -1)
+		cannot_open(name);
+	read_file(file, fd, name);
 	(void)close(fd);
-	return result;
-}
-
-int
-tokenfile_keep(struct tokenfile *file, const char *local, const char *remote,
-    const char *token, char *problem, size_t size)
-{
-	struct tokens old = {NULL, 0}, new = {NULL, 0};
-	char lock[PATH_MAX];
-	int fd, result = 0;
-
-	if (file->path[0] == '\0') {
-		(void)snprintf(problem, size, "there is no file for it");
-		return -1;
-	}
-	if ((size_t)snprintf(lock, sizeof(lock), "%s.lock", file->path) >=
-	    sizeof(lock)) {
-		errno = ENAMETOOLONG;
-		return problem_is(problem, size, file->path);
-	}
-	fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd == -1)
-		return problem_is(problem, size, lock);
-	if (flock(fd, LOCK_EX) == -1 || read_again(file, &old) == -1 ||
-	    tokens_replace(&new, &old, local, remote, token) == -1 ||
-	    replace(file, &new) == -1)
-		result = problem_is(problem, size, file->path);
-	tokens_free(&old);
-	tokens_free(&new);
-	(void)close(fd);
-	return result;
+	if (keep == NULL)
+		will_change(file, name);
 }

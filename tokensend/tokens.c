@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +8,16 @@
 #include "smtpd-stoken/relay/smtp/delivered.h"
 #include "tokensend/tokens.h"
 
+#define WORDS 4
+
 struct word {
 	size_t at, length;
+};
+
+struct row {
+	char local[ADDRESS_SIZE], remote[ADDRESS_SIZE]; /* canonical */
+	struct word token;
+	int mine;
 };
 
 /* A line's end; *next is where the one behind it begins. */
@@ -30,9 +39,10 @@ is_blank(char c)
 	return c == ' ' || c == '\t';
 }
 
-/* How many words there are, of which at most three are told. */
+/* How many words there are, of which the first ones are told. */
 static size_t
-split(const struct tokens *tokens, size_t at, size_t end, struct word words[3])
+split(const struct tokens *tokens, size_t at, size_t end,
+    struct word words[WORDS])
 {
 	size_t count = 0, start;
 
@@ -44,7 +54,7 @@ split(const struct tokens *tokens, size_t at, size_t end, struct word words[3])
 		start = at;
 		while (at < end && !is_blank(tokens->text[at]))
 			at++;
-		if (count < 3) {
+		if (count < WORDS) {
 			words[count].at = start;
 			words[count].length = at - start;
 		}
@@ -75,106 +85,218 @@ is_address(const struct tokens *tokens, const struct word *word,
 		   tokens->text + word->at, word->length, out) == 0;
 }
 
+/* Returns 1 and what stands on the line; 0: nothing; -1: it is wrong. */
+static int
+read_row(const struct tokens *tokens, size_t at, size_t end, struct row *row)
+{
+	struct word words[WORDS], *first = words;
+	size_t count = split(tokens, at, end, words);
+
+	if (count == 0)
+		return 0;
+	row->mine = words[0].length == 4 &&
+	    memcmp(tokens->text + words[0].at, "mine", 4) == 0;
+	if (row->mine) {
+		first++;
+		count--;
+	}
+	if (count != 3 || !is_address(tokens, &first[0], row->local) ||
+	    !is_address(tokens, &first[1], row->remote) ||
+	    !is_token(tokens, &first[2]))
+		return -1;
+	row->token = first[2];
+	return 1;
+}
+
 size_t
 tokens_check(const struct tokens *tokens)
 {
-	char address[ADDRESS_SIZE];
-	struct word words[3];
-	size_t at, end, next, count, number = 0;
+	struct row row;
+	size_t at, end, next, number = 0;
 
 	for (at = 0; at < tokens->length; at = next) {
 		number++;
 		end = line_end(tokens, at, &next);
-		count = split(tokens, at, end, words);
-		if (count == 0)
-			continue;
-		if (count != 3 || !is_address(tokens, &words[0], address) ||
-		    !is_address(tokens, &words[1], address) ||
-		    !is_token(tokens, &words[2]))
+		if (read_row(tokens, at, end, &row) == -1)
 			return number;
 	}
 	return 0;
 }
 
-/* The token's place on the last line of the pair. */
+static int
+is_of(const struct row *row, const char *local, const char *remote)
+{
+	return strcmp(row->local, local) == 0 &&
+	    strcmp(row->remote, remote) == 0;
+}
+
+/* The token's place on the last line of the pair and the kind. */
 static int
 find(const struct tokens *tokens, const char *local, const char *remote,
-    struct word *found)
+    int mine, struct word *found)
 {
-	char address[ADDRESS_SIZE];
-	struct word words[3];
+	struct row row;
 	size_t at, end, next;
 	int is = 0;
 
 	for (at = 0; at < tokens->length; at = next) {
 		end = line_end(tokens, at, &next);
-		if (split(tokens, at, end, words) != 3 ||
-		    !is_address(tokens, &words[0], address) ||
-		    strcmp(address, local) != 0 ||
-		    !is_address(tokens, &words[1], address) ||
-		    strcmp(address, remote) != 0 ||
-		    !is_token(tokens, &words[2]))
+		if (read_row(tokens, at, end, &row) != 1 || row.mine != mine ||
+		    !is_of(&row, local, remote))
 			continue;
-		*found = words[2];
+		*found = row.token;
 		is = 1;
 	}
 	return is;
 }
 
-int
-tokens_find(const struct tokens *tokens, const char *local, const char *remote,
-    char token[TOKEN_SIZE])
+static int
+copy(const struct tokens *tokens, const char *local, const char *remote,
+    int mine, char token[TOKEN_SIZE])
 {
 	struct word word;
 
-	if (!find(tokens, local, remote, &word))
+	token[0] = '\0';
+	if (!find(tokens, local, remote, mine, &word))
 		return 0;
 	memcpy(token, tokens->text + word.at, word.length);
 	token[word.length] = '\0';
 	return 1;
 }
 
-/* Behind what there is, on a line of its own. */
-static int
-append(struct tokens *to, const struct tokens *from, const char *local,
-    const char *remote, const char *token)
+int
+tokens_find(const struct tokens *tokens, const char *local, const char *remote,
+    char token[TOKEN_SIZE])
 {
-	size_t size =
-	    from->length + strlen(local) + strlen(remote) + strlen(token) + 5;
-	const char *before =
-	    from->length == 0 || from->text[from->length - 1] == '\n' ? ""
-								      : "\n";
-
-	if ((to->text = malloc(size)) == NULL)
-		return -1;
-	if (from->length > 0)
-		memcpy(to->text, from->text, from->length);
-	to->length = from->length +
-	    (size_t)snprintf(to->text + from->length, size - from->length,
-		"%s%s %s %s\n", before, local, remote, token);
-	return 0;
+	return copy(tokens, local, remote, 0, token);
 }
 
 int
-tokens_replace(struct tokens *to, const struct tokens *from, const char *local,
-    const char *remote, const char *token)
+tokens_find_mine(const struct tokens *tokens, const char *local,
+    const char *remote, char token[TOKEN_SIZE])
 {
-	size_t length = strlen(token), behind;
-	struct word word;
+	return copy(tokens, local, remote, 1, token);
+}
 
-	if (from->length + ADDRESS_SIZE * 2 + TOKEN_SIZE > TOKENS_MOST)
-		return -1;
-	if (!find(from, local, remote, &word))
-		return append(to, from, local, remote, token);
+/* `length` octets, behind what there is. */
+static void
+put(struct tokens *to, const char *text, size_t length)
+{
+	memcpy(to->text + to->length, text, length);
+	to->length += length;
+}
+
+static void
+put_text(struct tokens *to, const char *text)
+{
+	put(to, text, strlen(text));
+}
+
+/* Behind what there is, on a line of its own. */
+static void
+append(struct tokens *to, const struct tokens *from,
+    const struct tokens_change *change)
+{
+	if (from->length > 0)
+		put(to, from->text, from->length);
+	if (from->length > 0 && from->text[from->length - 1] != '\n')
+		put_text(to, "\n");
+	put_text(to, change->local);
+	put_text(to, " ");
+	put_text(to, change->remote);
+	put_text(to, " ");
+	put_text(to, change->token);
+	put_text(to, "\n");
+}
+
+static int
+is_text(const struct tokens *tokens, const struct word *word, const char *text)
+{
+	return word->length == strlen(text) &&
+	    memcmp(tokens->text + word->at, text, word->length) == 0;
+}
+
+static int
+renew(struct tokens *to, const struct tokens *from,
+    const struct tokens_change *change)
+{
+	struct word word;
+	size_t behind;
+
+	if (!find(from, change->local, change->remote, 0, &word)) {
+		append(to, from, change);
+		return 1;
+	}
+	if (is_text(from, &word, change->token))
+		return 0;
 	behind = word.at + word.length;
-	to->length = from->length - word.length + length;
-	if ((to->text = malloc(to->length)) == NULL)
+	put(to, from->text, word.at);
+	put_text(to, change->token);
+	put(to, from->text + behind, from->length - behind);
+	return 1;
+}
+
+static int
+strike(struct tokens *to, const struct tokens *from,
+    const struct tokens_change *change)
+{
+	struct row row;
+	size_t at, end, next;
+	int some = 0;
+
+	for (at = 0; at < from->length; at = next) {
+		end = line_end(from, at, &next);
+		if (read_row(from, at, end, &row) == 1 && !row.mine &&
+		    is_text(from, &row.token, change->token) &&
+		    is_of(&row, change->local, change->remote)) {
+			put_text(to, "# refused ");
+			put_text(to, change->refused);
+			put_text(to, ": ");
+			some = 1;
+		}
+		put(to, from->text + at, next - at);
+	}
+	return some;
+}
+
+/* What a copy may need: each line may get a note. */
+static size_t
+room(const struct tokens *from, const struct tokens_change *change)
+{
+	struct row row;
+	size_t at, end, next, count = 0;
+
+	if (change->refused == NULL)
+		return from->length + 2 * ADDRESS_SIZE + TOKEN_SIZE;
+	for (at = 0; at < from->length; at = next) {
+		end = line_end(from, at, &next);
+		count += read_row(from, at, end, &row) == 1;
+	}
+	return from->length + count * (strlen(change->refused) + 16) + 1;
+}
+
+int
+tokens_change(struct tokens *to, const struct tokens *from,
+    const struct tokens_change *change)
+{
+	size_t size = room(from, change);
+	int result;
+
+	to->length = 0;
+	to->text = NULL;
+	if (size > TOKENS_MOST) {
+		errno = EFBIG;
 		return -1;
-	memcpy(to->text, from->text, word.at);
-	memcpy(to->text + word.at, token, length);
-	memcpy(to->text + word.at + length, from->text + behind,
-	    from->length - behind);
-	return 0;
+	}
+	if ((to->text = malloc(size)) == NULL)
+		return -1;
+	if (change->refused == NULL)
+		result = renew(to, from, change);
+	else
+		result = strike(to, from, change);
+	if (result == 0)
+		tokens_free(to);
+	return result;
 }
 
 void

@@ -76,7 +76,7 @@ servers(void **state)
 }
 
 static const struct {
-	char *argv[8];
+	char *argv[10];
 	int code;
 } argument_cases[] = {
     {{"t", "-f", AL, BOB}, 0},
@@ -93,6 +93,13 @@ static const struct {
     {{"t", "-f", AL, "bob@"}, EX_DATAERR},
     {{"t", "-f", AL, "<" BOB}, EX_DATAERR},
     {{"t", "-f", AL, "a\r\nRSET@b.example"}, EX_DATAERR},
+    {{"t", "-f", AL, BOB, "-v"}, EX_USAGE},
+    {{"t", "-f", AL, "--", "-bob@b.example"}, 0},
+    {{"t", "-f", AL, "bob@[192.0.2.1]"}, 0},
+    {{"t", "-f", "al@[192.0.2.1]", BOB}, 0},
+    {{"t", "-w", "0", "-f", AL, BOB}, EX_USAGE},
+    {{"t", "-w", "5s", "-f", AL, BOB}, EX_USAGE},
+    {{"t", "-w", "86400", "-k", "x", "-f", AL, BOB}, 0},
 };
 
 static void
@@ -121,6 +128,7 @@ static const struct {
 	const char *text;
 	size_t line; /* that is wrong; 0: none */
 	const char *token; /* of AL for BOB */
+	const char *mine;
 } text_cases[] = {
     {"", 0, NULL},
     {"\n\n# " AL " " BOB " comment\n", 0, NULL},
@@ -135,6 +143,18 @@ static const struct {
     {AL " " BOB " a=b\n", 1, NULL},
     {AL " " BOB " \x01\n", 1, NULL},
     {"al " BOB " x\n", 1, NULL},
+    {"mine " AL " " BOB " x\n", 0, NULL, "x"},
+    {"mine " AL " " BOB " x\nmine\t" AL "  " BOB "\ty\n", 0, NULL, "y"},
+    {AL " " BOB " one\nmine " AL " " BOB " x\n", 0, "one", "x"},
+    {"mine " BOB " " AL " x\n", 0, NULL, NULL},
+    {"mine " AL " " BOB "\n", 1, NULL, NULL},
+    {"mine " AL " " BOB " x y\n", 1, NULL, NULL},
+    {"mine mine " AL " " BOB " x\n", 1, NULL, NULL},
+    {"Mine " AL " " BOB " x\n", 1, NULL, NULL},
+    {"min " AL " " BOB " x\n", 1, NULL, NULL},
+    {"mine\n", 1, NULL, NULL},
+    {"mine@a.example " BOB " x\n", 0, NULL, NULL},
+    {AL " " BOB " mine\n", 0, "mine", NULL},
 };
 
 static struct tokens
@@ -161,37 +181,75 @@ finds(void **state)
 		assert_int_equal(found, text_cases[i].token != NULL);
 		if (found)
 			assert_string_equal(token, text_cases[i].token);
+		found = tokens_find_mine(&tokens, AL, BOB, token);
+		assert_int_equal(found, text_cases[i].mine != NULL);
+		if (found)
+			assert_string_equal(token, text_cases[i].mine);
 		tokens_free(&tokens);
 	}
 }
 
+#define NEW .token = "new"
+#define REFUSED .token = "old", .refused = "DAY"
+
 static const struct {
-	const char *before, *after;
-} replace_cases[] = {
-    {"", AL " " BOB " new\n"},
-    {"# x", "# x\n" AL " " BOB " new\n"},
-    {AL " " BOB " one", AL " " BOB " new"},
-    {"#\n\n" AL "\t" BOB "  one \r\n#", "#\n\n" AL "\t" BOB "  new \r\n#"},
+	const char *before, *after; /* after NULL: as it was */
+	struct tokens_change change;
+} change_cases[] = {
+    {"", AL " " BOB " new\n", {NEW}},
+    {"# x", "# x\n" AL " " BOB " new\n", {NEW}},
+    {AL " " BOB " one", AL " " BOB " new", {NEW}},
+    {AL " " BOB " new", NULL, {NEW}},
+    {AL " " BOB " new\n" AL " " BOB " 2\n",
+	AL " " BOB " new\n" AL " " BOB " new\n", {NEW}},
+    {"#\n\n" AL "\t" BOB "  one \r\n#", "#\n\n" AL "\t" BOB "  new \r\n#",
+	{NEW}},
     {AL " " BOB " a\n" AL " " BOB " longer\n" AL " c@b.example c\n",
-	AL " " BOB " a\n" AL " " BOB " new\n" AL " c@b.example c\n"},
+	AL " " BOB " a\n" AL " " BOB " new\n" AL " c@b.example c\n", {NEW}},
+    {"mine " AL " " BOB " x", "mine " AL " " BOB " x\n" AL " " BOB " new\n",
+	{NEW}},
+    {"", NULL, {REFUSED}},
+    {AL " " BOB " older\n", NULL, {REFUSED}},
+    {BOB " " AL " old\n", NULL, {REFUSED}},
+    {"mine " AL " " BOB " old\n", NULL, {REFUSED}},
+    {"# " AL " " BOB " old\n", NULL, {REFUSED}},
+    {AL " " BOB " old", "# refused DAY: " AL " " BOB " old", {REFUSED}},
+    {AL " " BOB " a\n " AL " " BOB " old \r\n" AL " " BOB " b\n",
+	AL " " BOB " a\n# refused DAY:  " AL " " BOB " old \r\n" AL " " BOB
+	   " b\n",
+	{REFUSED}},
+    {AL " " BOB " old\nAL@a.example " BOB " old\n",
+	"# refused DAY: " AL " " BOB " old\n# refused DAY: AL@a.example " BOB
+	" old\n",
+	{REFUSED}},
 };
 
 static void
-replaces(void **state)
+changes(void **state)
 {
+	struct tokens_change change;
 	struct tokens tokens, fresh;
 	size_t i;
+	int changed;
 
 	(void)state;
-	for (i = 0; i < COUNT(replace_cases); i++) {
-		tokens = text(replace_cases[i].before);
-		assert_int_equal(
-		    tokens_replace(&fresh, &tokens, AL, BOB, "new"), 0);
-		assert_int_equal(fresh.length, strlen(replace_cases[i].after));
-		assert_memory_equal(
-		    fresh.text, replace_cases[i].after, fresh.length);
+	for (i = 0; i < COUNT(change_cases); i++) {
+		change = change_cases[i].change;
+		change.local = AL;
+		change.remote = BOB;
+		tokens = text(change_cases[i].before);
+		changed = tokens_change(&fresh, &tokens, &change);
+		assert_int_equal(changed, change_cases[i].after != NULL);
+		if (changed) {
+			assert_int_equal(
+			    fresh.length, strlen(change_cases[i].after));
+			assert_memory_equal(
+			    fresh.text, change_cases[i].after, fresh.length);
+			assert_int_equal(tokens_check(&fresh), 0);
+		}
 		tokens_free(&tokens);
-		tokens_free(&fresh);
+		if (changed)
+			tokens_free(&fresh);
 	}
 }
 
@@ -264,7 +322,7 @@ main(void)
 	    cmocka_unit_test(servers),
 	    cmocka_unit_test(arguments),
 	    cmocka_unit_test(finds),
-	    cmocka_unit_test(replaces),
+	    cmocka_unit_test(changes),
 	    cmocka_unit_test(longest_token),
 	    cmocka_unit_test(messages),
 	};
