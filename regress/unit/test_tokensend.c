@@ -83,7 +83,7 @@ static const struct {
     {{"t", "-f", "<" AL ">", "-v", "<" BOB ">", BOB}, 0},
     {{"t", "-f", "", BOB}, 0},
     {{"t", "-f", "<>", "-m", "-t", "x", BOB}, 0},
-    {{"t", "-f", AL, BOB, "-v"}, EX_DATAERR}, /* no option behind those */
+    {{"t", "-f", AL, BOB, "-v"}, EX_USAGE}, /* no option behind those */
     {{"t"}, EX_USAGE},
     {{"t", "-f", AL}, EX_USAGE},
     {{"t", BOB}, EX_USAGE},
@@ -93,7 +93,6 @@ static const struct {
     {{"t", "-f", AL, "bob@"}, EX_DATAERR},
     {{"t", "-f", AL, "<" BOB}, EX_DATAERR},
     {{"t", "-f", AL, "a\r\nRSET@b.example"}, EX_DATAERR},
-    {{"t", "-f", AL, BOB, "-v"}, EX_USAGE},
     {{"t", "-f", AL, "--", "-bob@b.example"}, 0},
     {{"t", "-f", AL, "bob@[192.0.2.1]"}, 0},
     {{"t", "-f", "al@[192.0.2.1]", BOB}, 0},
