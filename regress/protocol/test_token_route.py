@@ -147,7 +147,8 @@ def test_answer_lost_behind_the_end(world, end):
 
 @pytest.mark.parametrize("step,code", [
     ("auth", "535 5.7.8 no"), ("auth", "550 5.7.1 no"),
-    ("rcpt", "550 5.7.1 no"), ("end", "550 5.7.1 revoked")])
+    ("rcpt", "550 5.7.1 no"), ("rcpt", "550 no"),
+    ("end", "550 5.7.1 revoked")])
 def test_refused_token_is_forgotten(world, step, code):
     friend = world.friend()
     world.sink.fault(step, reply(code))
@@ -165,6 +166,24 @@ def test_refused_token_is_forgotten(world, step, code):
     assert world.submit(friend).status == "250 2.0.0"
     assert world.sink.shown[-1] == (friend, "another_token")
     assert len(world.sink.messages) == 1
+
+
+@pytest.mark.parametrize("step,code", [
+    ("auth", "454 4.7.0 later"), ("rcpt", "550 5.1.1 no such user"),
+    ("rcpt", "550 5.2.1 closed"), ("end", "550 5.6.0 a virus"),
+    ("end", "550 no"), ("end", "554 5.7.1 spam"),
+    ("end", "550 5.7.9 a policy")])
+def test_refusal_of_something_else(world, step, code):
+    """About the mailbox or the message: the token is as good as before."""
+    friend = world.friend()
+    world.sink.fault(step, reply(code))
+    assert world.submit(friend).status == "250 2.0.0"
+    message, = world.relay.messages
+    # Whoever answers is not left alone either.
+    world.sink.clear()
+    assert world.submit(friend).status == "250 2.0.0"
+    message, = world.sink.messages
+    assert b" STOKEN=HELD-token_0" in message.recipients[0]
 
 
 @clauses("S1-50")
@@ -344,6 +363,27 @@ def test_repeated_token_is_not_logged(world, step, behaviour):
     assert "HELD-token" not in world.server.log_text()[start:]
     # 421 in the middle, and for an answer, says that it was not delivered.
     assert "may come twice" not in line
+
+
+TOKEN = "AW9xQkV5cGl2dzhKfRzLmJ0d3N1oUhjT7v-Xa_YgE4sM6nP2bCqDZrtFkHuIylOe"
+
+
+def test_token_in_parts_is_not_logged(world):
+    """Cut at every octet over two lines of a reply (see test_hide.c)."""
+    friend, start = world.friend(TOKEN), log_size(world)
+    with world.server.login() as c:
+        for cut in range(len(TOKEN) + 1):
+            world.sink.clear()
+            world.sink.fault("rcpt", reply("450-4.2.1 not " + TOKEN[:cut],
+                                           "450 4.2.1 " + TOKEN[cut:]))
+            c.mail(ALICE)
+            assert c.rcpt(friend).code == 250
+            assert c.data(MESSAGE)[0].code == 250
+    assert len(world.relay.messages) == len(TOKEN) + 1
+    text = world.server.log_text()[start:]
+    assert text.count("4.2.1 not") == len(TOKEN) + 1
+    for i in range(len(TOKEN) - 5):
+        assert TOKEN[i:i + 6] not in text
 
 
 @clauses("S1-31")

@@ -175,10 +175,10 @@ hides(void **state)
 
 	(void)state;
 	delivered_hide(&reply, "t0ken");
-	assert_string_equal(reply.text, "no ..., ......");
+	assert_string_equal(reply.text, "no ..., ...");
 	delivered_hide(&reply, "");
 	delivered_hide(&reply, ".");
-	assert_string_equal(reply.text, "no ..., ......");
+	assert_string_equal(reply.text, "no ..., ...");
 }
 
 int

@@ -6,7 +6,7 @@
  * answer itself was lost; a token is forgotten only when it was refused.
  * Everything around mail.c and token_route.c is played here.
  *
- * objects: smtpd-stoken/relay/mail.o smtpd-stoken/relay/sharing.o smtpd-stoken/relay/token_route.o smtpd-stoken/relay/token_domain.o smtpd-stoken/relay/token_log.o smtpd-stoken/relay/smtp/?*.o
+ * objects: smtpd-stoken/relay/mail.o smtpd-stoken/relay/sharing.o smtpd-stoken/relay/token_route.o smtpd-stoken/relay/token_answer.o smtpd-stoken/relay/token_domain.o smtpd-stoken/relay/token_log.o smtpd-stoken/relay/smtp/?*.o
  * libs: -lcrypto -lidn2
  */
 #include <setjmp.h>
@@ -27,6 +27,7 @@
 #include "smtpd-stoken/relay/held.h"
 #include "smtpd-stoken/relay/hop.h"
 #include "smtpd-stoken/relay/setup.h"
+#include "smtpd-stoken/relay/token_answer.h"
 #include "smtpd-stoken/relay/token_pool.h"
 #include "smtpd-stoken/relay/token_route.h"
 
@@ -434,6 +435,26 @@ say(struct client_reply *reply, unsigned int code, const char *text)
 	(void)strlcpy(reply->text, text, sizeof(reply->text));
 }
 
+/*
+ * A refusal by the server, of the token or of something else. Only the first
+ * may make anybody forget the token.
+ */
+static void
+refuse(struct client_reply *reply, uint32_t number, const char *rcpt,
+    const char *end, int at_end)
+{
+	const char *enhanced = at_end ? end : rcpt;
+
+	if (reply->code != 550)
+		return;
+	if (upto(1)) {
+		(void)strlcpy(reply->enhanced, at_end ? "5.0.0" : "5.1.1", 16);
+		return;
+	}
+	(void)strlcpy(reply->enhanced, enhanced, sizeof(reply->enhanced));
+	seen[number].refused_tokens++;
+}
+
 static unsigned int
 any_code(void)
 {
@@ -527,15 +548,13 @@ step_server(struct token_connection *c)
 		route_ready(route);
 	} else if (c->said_mail == 1) {
 		c->said_mail = 2;
-		if (reply.code == 550)
-			seen[number].refused_tokens++;
+		refuse(&reply, number, upto(1) ? "5.7.8" : "5.0.0", "", 0);
 		route_recipient(route, &reply);
 	} else if (c->sent && !c->held && !c->released) {
 		c->held = 1;
 		route_held(route);
 	} else if (c->released) {
-		if (reply.code == 550)
-			seen[number].refused_tokens++;
+		refuse(&reply, number, "", "5.7.1", 1);
 		if (reply.code / 100 == 2)
 			seen[number].taken++;
 		if (reply.code == 250 && upto(1)) {
@@ -723,10 +742,52 @@ walks(void **state)
 	assert_true(blames > 0 && was_used > 0);
 }
 
+/* Which refusals are about the token: see token_answer.c. */
+static void
+refusals(void **state)
+{
+	static const struct {
+		unsigned int code;
+		const char *enhanced;
+		int rcpt, end;
+	} table[] = {
+	    {550, "5.7.1", 1, 1},
+	    {550, "5.7.8", 1, 0},
+	    {550, "5.7.10", 1, 0},
+	    {550, "5.7.0", 1, 0},
+	    {550, "5.0.0", 1, 0},
+	    {550, "5.1.1", 0, 0},
+	    {550, "5.2.1", 0, 0},
+	    {550, "5.6.0", 0, 0},
+	    {550, "5.70.1", 0, 0},
+	    {554, "5.7.1", 0, 0},
+	    {501, "5.5.4", 0, 0},
+	    {555, "5.5.4", 0, 0},
+	    {451, "4.7.1", 0, 0},
+	    {250, "2.7.1", 0, 0},
+	};
+	struct client_reply reply;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		say(&reply, table[i].code, "no");
+		(void)strlcpy(reply.enhanced, table[i].enhanced, 16);
+		assert_int_equal(
+		    token_answer_refuses(TOKEN_AT_RCPT, &reply), table[i].rcpt);
+		assert_int_equal(
+		    token_answer_refuses(TOKEN_AT_END, &reply), table[i].end);
+		/* What the server did not say is no answer of its. */
+		reply.source = CLIENT_DECIDED;
+		assert_false(token_answer_refuses(TOKEN_AT_RCPT, &reply));
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(refusals),
 	    cmocka_unit_test(walks),
 	};
 

@@ -2,7 +2,7 @@
 /*
  * tokensend's arguments, its file of tokens as text, and how it reads a
  * message.
- * objects: tokensend/options.o tokensend/tokens.o tokensend/message.o tokensend/fail.o smtpd-stoken/relay/smtp/delivered.o
+ * objects: tokensend/options.o tokensend/tokens.o tokensend/message.o tokensend/fail.o smtpd-stoken/relay/smtp/delivered.o smtpd-stoken/relay/smtp/hide.o
  * libs: -lidn2
  */
 #include <stdarg.h>

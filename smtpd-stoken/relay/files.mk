@@ -7,7 +7,8 @@ RELAY_OBJS = smtpd-stoken/relay/connection.o \
 	smtpd-stoken/relay/metadata.o \
 	smtpd-stoken/relay/requests.o smtpd-stoken/relay/resolve.o \
 	smtpd-stoken/relay/server.o smtpd-stoken/relay/setup.o \
-	smtpd-stoken/relay/sharing.o smtpd-stoken/relay/token_domain.o \
+	smtpd-stoken/relay/sharing.o smtpd-stoken/relay/token_answer.o \
+	smtpd-stoken/relay/token_domain.o \
 	smtpd-stoken/relay/token_link.o smtpd-stoken/relay/token_log.o \
 	smtpd-stoken/relay/token_pool.o smtpd-stoken/relay/token_route.o \
 	smtpd-stoken/relay/trust.o

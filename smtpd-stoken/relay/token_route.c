@@ -13,6 +13,7 @@
 #include "smtpd-stoken/relay/hop.h"
 #include "smtpd-stoken/relay/setup.h"
 #include "smtpd-stoken/relay/smtp/delivered.h"
+#include "smtpd-stoken/relay/token_answer.h"
 #include "smtpd-stoken/relay/token_domain.h"
 #include "smtpd-stoken/relay/token_log.h"
 #include "smtpd-stoken/relay/token_pool.h"
@@ -320,35 +321,22 @@ try_afresh(struct route *route)
 
 /* What it says is for the log: a token that it repeats is not. */
 static void
-take_reply(const struct route *route, struct client_reply *to,
-    const struct client_reply *reply)
-{
-	*to = *reply;
-	delivered_hide(to, route->token);
-	if (route->mine[0] != '\0')
-		delivered_hide(to, route->mine);
-}
-
-static void
-refused(struct route *route, const struct client_reply *reply)
+refused(struct route *route, enum token_stage at, struct client_reply reply)
 {
 	struct token_connection *connection = route->connection;
-	struct client_reply safe;
-	char why[CLIENT_TEXT_MAX + 64];
-	int is_token = reply->source == CLIENT_SAID && reply->code == 550;
+	char why[TOKEN_ANSWER_TEXT];
+	int is_token = token_answer_refuses(at, &reply);
 
 	route->blames = 0;
 	note_server(route);
-	take_reply(route, &safe, reply);
-	snprintf(
-	    why, sizeof(why), "%u %s %s", safe.code, safe.enhanced, safe.text);
-	if (is_token && route->state == ROUTE_OPENS &&
-	    try_another(route, why)) {
+	token_answer_hide(&reply, route->token, route->mine);
+	token_answer_text(why, &reply);
+	if (is_token && at == TOKEN_AT_RCPT && try_another(route, why)) {
 		route->connection = NULL;
 		token_pool_abandon(connection);
 		return;
 	}
-	if (is_token && route->state != ROUTE_OPENS)
+	if (is_token && at == TOKEN_AT_END)
 		forget_token(route);
 	give_up(route, why);
 }
@@ -358,19 +346,19 @@ route_recipient(struct route *route, const struct client_reply *reply)
 {
 	struct copy *copy = route->copy;
 	const struct recipient *recipient = TAILQ_FIRST(&copy->recipients);
-	struct client_reply safe;
+	struct client_reply safe = *reply;
 
 	if (route->state != ROUTE_OPENS || recipient == NULL ||
 	    reply->source == CLIENT_LOST)
 		return; /* route_over() follows */
 	if (reply->code / 100 != 2) {
-		refused(route, reply);
+		refused(route, TOKEN_AT_RCPT, safe);
 		return;
 	}
 	(void)evtimer_del(&route->timer);
 	route->blames = 1;
 	route->state = ROUTE_OPEN;
-	take_reply(route, &safe, reply);
+	token_answer_hide(&safe, route->token, route->mine);
 	copy_answered(copy, recipient->number, &safe);
 }
 
@@ -442,8 +430,9 @@ delivered(struct route *route, const struct client_reply *reply)
 	    route->copy->via, route->server, sizeof(route->copy->via));
 	token_pool_leave(route->connection);
 	route->connection = NULL;
-	take_reply(route, &route->reply, reply);
+	route->reply = *reply;
 	has_new = delivered_take(&route->reply, route->recipient, token);
+	token_answer_hide(&route->reply, route->token, route->mine);
 	if (has_new)
 		route->request =
 		    held_new(&route->right, bytes_text(token), on_kept, route);
@@ -467,17 +456,18 @@ route_result(struct route *route, const struct client_reply *reply)
 		delivered(route, reply);
 		return;
 	}
-	refused(route, reply);
+	refused(route, TOKEN_AT_END, *reply);
 }
 
 void
 route_over(struct route *route, enum token_link_end how, const char *reason)
 {
-	struct client_reply said = {.code = 0}, safe;
+	struct client_reply safe = {.code = 0};
 	char why[CLIENT_TEXT_MAX + 64];
 
-	(void)strlcpy(said.text, reason, sizeof(said.text));
-	take_reply(route, &safe, &said);
+	safe.cut =
+	    strlcpy(safe.text, reason, sizeof(safe.text)) >= sizeof(safe.text);
+	token_answer_hide(&safe, route->token, route->mine);
 	note_server(route);
 	if (how == TOKEN_LINK_FAILED && try_afresh(route))
 		return;

@@ -37,10 +37,11 @@ client_free(struct client *client)
 	free(client);
 }
 
-static const struct client_reply unknown = {CLIENT_UNKNOWN, 451, "4.4.2",
-    "The connection was lost behind the end of the message: it may have been "
-    "accepted",
-    0};
+static const struct client_reply unknown = {.source = CLIENT_UNKNOWN,
+    .code = 451,
+    .enhanced = "4.4.2",
+    .text = "The connection was lost behind the end of the message: it may "
+	    "have been accepted"};
 
 void
 client_end(

@@ -39,6 +39,9 @@ struct client_reply {
 	/* Printable ASCII, cut; lines joined by a blank; first line first. */
 	char text[CLIENT_TEXT_MAX + 1];
 	int altered; /* "?" stands in it for what is not printable */
+	int cut; /* it went on */
+	size_t first; /* octets of the text that are its first line's */
+	unsigned int lines;
 };
 
 enum client_tls {

@@ -5,6 +5,7 @@ CLIENT_OBJS = \
 	smtpd-stoken/relay/smtp/envelope.o \
 	smtpd-stoken/relay/smtp/extension.o \
 	smtpd-stoken/relay/smtp/greeting.o \
+	smtpd-stoken/relay/smtp/hide.o \
 	smtpd-stoken/relay/smtp/login.o \
 	smtpd-stoken/relay/smtp/metadata.o \
 	smtpd-stoken/relay/smtp/output.o \

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "lib/base64.h"
+#include "smtpd-stoken/relay/smtp/hide.h"
 #include "smtpd-stoken/relay/smtp/login.h"
 
 struct login_mechanism {
@@ -171,20 +172,36 @@ login_has_initial(const struct login *login)
 /* Words as long as this may be base 64 of anything. */
 #define WORD_MAX 24
 
+/* Base 64 of it, whatever stands before it: it begins with any of 3 octets. */
+static int
+shows_encoded(const char *text, const char *secret, size_t before)
+{
+	uint8_t octets[LOGIN_NAME_MAX + 2] = {0};
+	char encoded[BASE64_SIZE(LOGIN_NAME_MAX + 2)];
+	size_t length = strlen(secret), whole;
+	int shows;
+
+	memcpy(octets + before, secret, length);
+	/* The last octets hang on what stands behind them. */
+	whole = (before + length) / 3 * 3;
+	shows = base64_encode(encoded, sizeof(encoded), octets, whole) == -1 ||
+	    hide_finds(text, encoded + (before == 0 ? 0 : 4));
+	explicit_bzero(octets, sizeof(octets));
+	explicit_bzero(encoded, sizeof(encoded));
+	return shows;
+}
+
 int
 login_shows(const struct login *login, const char *text)
 {
-	char encoded[BASE64_SIZE(LOGIN_NAME_MAX)];
-	size_t length = strlen(login->password);
+	size_t length = strlen(login->password), before;
 	int shows;
 
-	if (length == 0 || length > LOGIN_NAME_MAX ||
-	    base64_encode(encoded, sizeof(encoded),
-		(const uint8_t *)login->password, length) == -1)
+	if (length == 0 || length > LOGIN_NAME_MAX)
 		return 1;
-	shows = strstr(text, login->password) != NULL ||
-	    strstr(text, encoded) != NULL;
-	explicit_bzero(encoded, sizeof(encoded));
+	shows = hide_finds(text, login->password);
+	for (before = 0; before < 3 && !shows; before++)
+		shows = shows_encoded(text, login->password, before);
 	while (*text != '\0' && !shows) {
 		length = strcspn(text, " ");
 		shows = length > WORD_MAX;

@@ -95,9 +95,12 @@ add_text(struct reply_parser *parser, const char *text, size_t length)
 	parser->altered |= !is_printable(text, length);
 	if (parser->text_length > 0 && parser->text_length < CLIENT_TEXT_MAX)
 		parser->text[parser->text_length++] = ' ';
+	parser->cut |= length > CLIENT_TEXT_MAX - parser->text_length;
 	parser->text_length +=
 	    reply_printable(parser->text + parser->text_length,
 		sizeof(parser->text) - parser->text_length, text, length);
+	if (parser->nth == 1)
+		parser->first = parser->text_length;
 }
 
 static void
@@ -141,8 +144,8 @@ take_line(struct reply_parser *parser)
 	if (parser->lines > 0 && code != parser->code)
 		return fail(parser, "a reply with two codes");
 	if (parser->lines == 0) {
-		parser->text_length = 0;
-		parser->altered = 0;
+		parser->text_length = parser->first = 0;
+		parser->altered = parser->cut = 0;
 		parser->text[0] = parser->enhanced[0] = '\0';
 	}
 	parser->code = code;
@@ -226,6 +229,9 @@ reply_pass(const struct reply_parser *parser, struct client_reply *reply)
 		    reply->code / 100);
 	strlcpy(reply->text, parser->text, sizeof(reply->text));
 	reply->altered = parser->altered;
+	reply->cut = parser->cut;
+	reply->first = parser->first;
+	reply->lines = parser->nth;
 }
 
 void

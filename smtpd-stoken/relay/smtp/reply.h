@@ -35,7 +35,9 @@ struct reply_parser {
 	char enhanced[16]; /* "" when there was none */
 	char text[CLIENT_TEXT_MAX + 1]; /* as in struct client_reply */
 	size_t text_length;
+	size_t first; /* of it: octets of the first line */
 	int altered; /* it held octets that are not printable */
+	int cut; /* there were more */
 	const char *fault;
 };
 
