@@ -138,9 +138,10 @@ prepare(struct sending *sending, struct tokenfile *file)
 	sending->trust = read_authorities(
 	    options->authorities != NULL ? options->authorities : PATH_CA);
 	name_host(sending->hostname, sizeof(sending->hostname));
-	if (event_init() == NULL ||
-	    resolve_init(options->resolver, problem, sizeof(problem)) == -1)
-		fail(EX_OSERR, "the resolver cannot be set up");
+	if (event_init() == NULL)
+		fail(EX_OSERR, "out of memory");
+	if (resolve_init(options->resolver, problem, sizeof(problem)) == -1)
+		fail(EX_OSERR, "%s", problem);
 	discover_configure(options->mx, find_clock);
 	narrow(file);
 }

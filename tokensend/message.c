@@ -71,7 +71,8 @@ make_file(void)
 		sizeof(path))
 		fail(EX_CANTCREAT, "%s: its name is too long", directory);
 	if ((fd = mkstemp(path)) == -1)
-		fail(EX_CANTCREAT, "%s: %s", path, strerror(errno));
+		fail(EX_CANTCREAT, "a temporary file in %s: %s", directory,
+		    strerror(errno));
 	(void)unlink(path);
 	return fd;
 }
@@ -89,7 +90,8 @@ put(struct message *message, const char *data, size_t length)
 		if (n == -1 && errno == EINTR)
 			continue;
 		if (n == -1)
-			fail(EX_IOERR, "temporary file: %s", strerror(errno));
+			fail(EX_IOERR, "the temporary file: %s",
+			    strerror(errno));
 		data += n;
 		length -= (size_t)n;
 	}

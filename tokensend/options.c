@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: ISC */
+#include <sys/types.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,6 +60,44 @@ port_of(char *host)
 }
 
 static int
+is_host(const char *text)
+{
+	size_t length = strlen(text);
+
+	if (strchr(text, ':') != NULL)
+		return strspn(text, "0123456789abcdefABCDEF:.") ==
+		    strcspn(text, "%");
+	return length > 0 && strcspn(text, "/[] <>@,") == length;
+}
+
+/*
+ * HOST, HOST:PORT, ADDRESS or [ADDRESS]:PORT becomes the host alone; the port
+ * is NULL if there is none. Returns 0 or -1.
+ */
+static int
+split(char *host, const char **port)
+{
+	char *colon = port_of(host);
+	size_t length;
+
+	*port = NULL;
+	if (colon != NULL && *colon != '\0') {
+		if (*colon != ':')
+			return -1;
+		*colon = '\0';
+		*port = colon + 1;
+	}
+	length = strlen(host);
+	if (host[0] == '[' && length > 2 && host[length - 1] == ']') {
+		memmove(host, host + 1, length - 2);
+		host[length - 2] = '\0';
+		if (strchr(host, ':') == NULL)
+			return -1;
+	}
+	return is_host(host) ? 0 : -1;
+}
+
+static int
 take_port(struct options *options, const char *text, int says_scheme)
 {
 	const char *problem;
@@ -69,7 +111,8 @@ take_port(struct options *options, const char *text, int says_scheme)
 int
 options_server(struct options *options, const char *text)
 {
-	char *host, *port;
+	const char *port;
+	char *host;
 	size_t i, length;
 	int says_scheme = 0;
 
@@ -88,20 +131,31 @@ options_server(struct options *options, const char *text)
 		return -1;
 	free(options->server);
 	options->server = host;
-	port = port_of(host);
-	if (port != NULL && *port != '\0') {
-		if (*port != ':' ||
-		    take_port(options, port + 1, says_scheme) == -1)
-			return -1;
-		*port = '\0';
-	}
-	length = strlen(host);
-	if (host[0] == '[' && length > 2 && host[length - 1] == ']') {
-		memmove(host, host + 1, length - 2);
-		host[length - 2] = '\0';
-	}
-	return host[0] == '\0' || strcspn(host, "/[] <>@") != strlen(host) ? -1
-									   : 0;
+	if (split(host, &port) == -1)
+		return -1;
+	return port == NULL ? 0 : take_port(options, port, says_scheme);
+}
+
+/* The resolver reads it itself; what it would leave out is found here. */
+static int
+take_resolver(struct options *options, const char *text)
+{
+	struct in6_addr binary;
+	const char *port, *problem = NULL;
+	char host[64];
+
+	options->resolver = text;
+	if (strlcpy(host, text, sizeof(host)) >= sizeof(host) ||
+	    split(host, &port) == -1)
+		return -1;
+	if (port != NULL)
+		(void)strtonum(port, 1, 65535, &problem);
+	if (problem != NULL)
+		return -1;
+	return inet_pton(AF_INET, host, &binary) == 1 ||
+		inet_pton(AF_INET6, host, &binary) == 1
+	    ? 0
+	    : -1;
 }
 
 static int
@@ -131,8 +185,10 @@ take_recipients(struct options *options, int argc, char *const argv[],
 	char text[MAILBOX_SIZE], canonical[MAILBOX_SIZE];
 	int i;
 
-	if (options->sender == NULL || argc == 0)
-		return EX_USAGE;
+	if (options->sender == NULL)
+		return wrong(EX_USAGE, problem, size, "is missing", "-f from");
+	if (argc == 0)
+		return wrong(EX_USAGE, problem, size, "is missing", "to");
 	if (argc > RECIPIENTS_MOST)
 		return wrong(EX_USAGE, problem, size, "too many", "recipients");
 	for (i = 0; i < argc; i++) {
@@ -164,7 +220,9 @@ options_parse(struct options *options, int argc, char *const argv[],
 			options->mx = 1;
 			break;
 		case 'r':
-			options->resolver = optarg;
+			if (take_resolver(options, optarg) == -1)
+				return wrong(EX_USAGE, problem, size,
+				    "not ADDRESS:PORT", optarg);
 			break;
 		case 'v':
 			options->verbose = 1;

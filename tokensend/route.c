@@ -259,7 +259,7 @@ on_timer(int fd, short what, void *context)
 	leave(route);
 }
 
-/* For those whom only another token can help the time runs on. */
+/* For those whom another token may help; the message's time is not theirs. */
 static int
 again(const struct route *route)
 {
@@ -268,10 +268,10 @@ again(const struct route *route)
 	size_t i;
 	int some = 0;
 
-	if (route->stage != STAGE_CONNECTS)
-		sending->deadline = until(sending->end) < route->left
-		    ? sending->end
-		    : find_clock() + route->left;
+	if (route->sent != 0)
+		sending->deadline += find_clock() - route->sent;
+	if (sending->deadline > sending->end)
+		sending->deadline = sending->end;
 	for (i = 0; i < sending->count; i++) {
 		recipient = &sending->recipients[i];
 		if (recipient->fate == FATE_AGAIN)

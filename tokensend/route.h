@@ -76,7 +76,7 @@ struct route {
 	int depth; /* calls of ours under way */
 	int began; /* the transaction */
 	size_t open, accepted; /* recipients: asked, taken */
-	uint64_t left; /* milliseconds, when the message went out */
+	uint64_t sent; /* when the message began to go out, or 0 */
 	char why[1400]; /* why it ended */
 	char peer[128];
 	struct link *link;

@@ -118,10 +118,8 @@ send_message(struct route *route)
 	struct message *message = route->sending->message;
 	struct client_message all = {
 	    .size = message->size, .read = message_piece, .reader = message};
-	uint64_t now = find_clock();
 
-	route->left =
-	    now < route->sending->deadline ? route->sending->deadline - now : 0;
+	route->sent = find_clock();
 	route->stage = STAGE_DATA;
 	(void)client_data(route->client, &all);
 }

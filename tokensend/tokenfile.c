@@ -186,10 +186,16 @@ default_name(char path[PATH_MAX])
 {
 	const char *directory = home();
 
-	return directory != NULL &&
-	    (size_t)snprintf(path, PATH_MAX, "%s/.tokensend", directory) <
-	    PATH_MAX &&
-	    access(path, F_OK) == 0;
+	if (directory == NULL ||
+	    (size_t)snprintf(path, PATH_MAX, "%s/.tokensend", directory) >=
+		PATH_MAX) {
+		tell("there is no home directory, and so there are no tokens");
+		return 0;
+	}
+	if (access(path, F_OK) == 0)
+		return 1;
+	tell("%s: %s: there are no tokens", path, strerror(errno));
+	return 0;
 }
 
 void

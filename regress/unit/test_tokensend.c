@@ -51,6 +51,9 @@ static const struct {
     {"smtp://mx.example", NULL, 0, -1},
     {"al@mx.example", NULL, 0, -1},
     {"two words", NULL, 0, -1},
+    {"mx:465:465", NULL, 0, -1},
+    {"[mx.example]:465", NULL, 0, -1},
+    {"fe80::1%lo", "fe80::1%lo", 465, 1},
 };
 
 static void
@@ -96,6 +99,11 @@ static const struct {
     {{"t", "-f", AL, "--", "-bob@b.example"}, 0},
     {{"t", "-f", AL, "bob@[192.0.2.1]"}, 0},
     {{"t", "-f", "al@[192.0.2.1]", BOB}, 0},
+    {{"t", "-r", "127.0.0.1:53", "-r", "[::1]:53", "-f", AL, BOB}, 0},
+    {{"t", "-r", "::1", "-r", "127.0.0.1", "-f", AL, BOB}, 0},
+    {{"t", "-r", "localhost:53", "-f", AL, BOB}, EX_USAGE},
+    {{"t", "-r", "127.0.0.1:65536", "-f", AL, BOB}, EX_USAGE},
+    {{"t", "-r", "127.0.0.1,127.0.0.2", "-f", AL, BOB}, EX_USAGE},
     {{"t", "-w", "0", "-f", AL, BOB}, EX_USAGE},
     {{"t", "-w", "5s", "-f", AL, BOB}, EX_USAGE},
     {{"t", "-w", "86400", "-k", "x", "-f", AL, BOB}, 0},
