@@ -283,8 +283,9 @@ static const struct dialogue dialogues[] = {
     {"EHLO is refused for now", 0, CLIENT_TLS_NEVER, NULL,
 	{HELLO, "<450 no", "@over lost 451 4.3.0", NULL}},
     {"421 while idle", 0, CLIENT_TLS_NEVER, NULL,
-	{PIPES, "@ready", "<421 4.4.2 idle", "@over lost 451 4.4.2 idle",
-	    NULL}},
+	{PIPES, "@ready", "<421 4.4.2 idle", "@over lost 451", NULL}},
+    {"a part of a reply while idle", 0, CLIENT_TLS_NEVER, NULL,
+	{BARE, "@ready", "=2", FAULT, NULL}},
     {"lost while idle", 0, CLIENT_TLS_NEVER, NULL,
 	{PIPES, "@ready", "!lost closed by the peer",
 	    "@over lost 451 4.4.2 The connection to the next hop was lost | "

@@ -176,6 +176,11 @@ client_input(struct client *client, const void *data, size_t length)
 	}
 	if (client->spoke && reply_begun(&client->parser))
 		client_fault(client, "a reply before the command");
+	/* Nothing was asked, and nothing shall be before this is over. */
+	if (client->state == STATE_READY &&
+	    client->transaction.phase == PHASE_NONE &&
+	    reply_begun(&client->parser))
+		client_fault(client, "octets that nobody asked for");
 	client->spoke = 0;
 	client->busy = 0;
 	client_advance(client);

@@ -25,7 +25,7 @@ look_at(struct look *look, const char *text)
 	size_t i;
 
 	memset(look, 0, sizeof(*look));
-	for (i = 0; text[i] != '\0' && i < HIDE_TEXT; i++) {
+	for (i = 0; i < HIDE_TEXT && text[i] != '\0'; i++) {
 		if (text[i] == ' ')
 			continue;
 		look->places[look->count] = i;
@@ -130,7 +130,7 @@ hide_long_words(char *text, size_t most)
 	size_t i, n;
 
 	memset(&look, 0, sizeof(look));
-	for (i = 0; text[i] != '\0' && i < HIDE_TEXT; i += n) {
+	for (i = 0; i < HIDE_TEXT && text[i] != '\0'; i += n) {
 		n = strcspn(text + i, " ");
 		if (n > HIDE_TEXT - i)
 			n = HIDE_TEXT - i;
