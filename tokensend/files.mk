@@ -18,4 +18,5 @@ TOKENSEND_RELAY_OBJS = \
 	smtpd-stoken/relay/link.o \
 	smtpd-stoken/relay/resolve.o \
 	smtpd-stoken/relay/server.o \
+	smtpd-stoken/relay/token_answer.o \
 	smtpd-stoken/relay/trust.o

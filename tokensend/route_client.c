@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "smtpd-stoken/relay/smtp/delivered.h"
+#include "smtpd-stoken/relay/token_answer.h"
 #include "tokensend/fail.h"
 #include "tokensend/find.h"
 #include "tokensend/route.h"
@@ -137,7 +138,7 @@ on_recipient(void *owner, uint32_t id, const struct client_reply *reply)
 	route->open--;
 	if (reply->code / 100 == 2)
 		route->accepted++;
-	else if (reply->source == CLIENT_SAID && reply->code == 550 &&
+	else if (token_answer_refuses(TOKEN_AT_RCPT, reply) &&
 	    route->sending->refused(route->sending, recipient))
 		recipient->fate = FATE_AGAIN;
 	else

@@ -143,7 +143,8 @@ def test_stoken_is_not_offered(sender, liars_certificate, keywords):
 
 REFUSALS = [("auth", reply("535 5.7.8 not " + OLD)),
             ("mail", reply("550 5.7.1 no " + OLD)),
-            ("rcpt", reply("550 5.7.1 no " + OLD))]
+            ("rcpt", reply("550 5.7.1 no " + OLD)),
+            ("rcpt", reply("550 no " + OLD))]
 FAULTS = REFUSALS + [
     ("connect", reply("421 4.3.2 no")), ("connect", reply("554 5.0.0 no")),
     ("connect", close()), ("connect", endless("220-a\r\n")),
@@ -151,7 +152,9 @@ FAULTS = REFUSALS + [
     ("auth", reply("334 ")),
     ("auth", reply("454 4.7.0 later")), ("auth", close()),
     ("mail", close()),
-    ("rcpt", reply("451 4.2.1 no")),
+    ("rcpt", reply("451 4.2.1 no")), ("rcpt", reply("550 5.1.1 who?")),
+    ("rcpt", reply("554 5.7.1 no")), ("end", reply("550 5.7.1 spam")),
+    ("mail", reply("553 5.1.8 no")),
     ("rcpt", close_after("421 4.3.2 bye")), ("rcpt", close()),
     ("end", reply("452 4.3.1 full")), ("end", close()),
     ("end", close_after("421 4.3.2 bye")), ("end", reply("what?")),
