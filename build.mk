@@ -142,6 +142,7 @@ install: all
 	install -m 644 $(MAN8) $(DESTDIR)$(MAN)/man8
 	cp -R etc/. $(DESTDIR)$(SHARE)
 	for file in systemd/smtpd-stoken.service rc.d/smtpd_stoken \
+	    prometheus/smtpd-stoken-metrics.service \
 	    smtpd-stoken.conf tokensend-postfix.cf tokensend-exim.conf \
 	    tokensend-opensmtpd.conf tokensend-or-sendmail.sh; do \
 		sed -e 's|/usr/local/|$(PREFIX)/|' \

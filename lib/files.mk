@@ -3,6 +3,8 @@ LIB_OBJS = \
 	lib/base64.o \
 	lib/log.o \
 	lib/mailbox.o \
+	lib/measure.o \
+	lib/metrics.o \
 	lib/process.o \
 	lib/row.o \
 	lib/settings.o \

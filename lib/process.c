@@ -18,6 +18,7 @@
 #include "imsg/channel.h"
 #include "imsg/messages.h"
 #include "lib/log.h"
+#include "lib/measure.h"
 #include "lib/process.h"
 #include "lib/settings.h"
 
@@ -41,6 +42,7 @@ static void on_peer(struct channel *, const union message *, int);
 static void on_commit(struct channel *, const union message *, int);
 static void on_shutdown(struct channel *, const union message *, int);
 static void on_log_level(struct channel *, const union message *, int);
+static void on_count(struct channel *, const union message *, int);
 
 static const struct channel_handler common_handlers[] = {
     {MSG_SETUP_START, on_start},
@@ -49,6 +51,7 @@ static const struct channel_handler common_handlers[] = {
     {MSG_SETUP_COMMIT, on_commit},
     {MSG_SHUTDOWN, on_shutdown},
     {MSG_LOG_LEVEL, on_log_level},
+    {MSG_COUNT, on_count},
 };
 
 #define COMMON (sizeof(common_handlers) / sizeof(common_handlers[0]))
@@ -319,6 +322,14 @@ on_log_level(struct channel *c, const union message *m, int fd)
 	(void)c;
 	(void)fd;
 	log_verbose(m->log_level.verbose);
+}
+
+static void
+on_count(struct channel *c, const union message *m, int fd)
+{
+	(void)c;
+	(void)fd;
+	measure_answer(&m->count, self->measure);
 }
 
 /* The handlers for the parent: those of every process, then the role's. */

@@ -65,6 +65,11 @@ struct process_role {
 	void (*peer_gone)(struct channel *);
 	void (*peer_drained)(struct channel *);
 	/*
+	 * The operator wants to know: sets the gauges (lib/metrics.h); and
+	 * with `check` says how things are (lib/measure.h). May be NULL.
+	 */
+	void (*measure)(int check);
+	/*
 	 * Finish within so many seconds, then call process_exit(). NULL:
 	 * exit at once.
 	 */

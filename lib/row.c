@@ -40,6 +40,16 @@ row_number(struct list_writer *row, const char *key, uint64_t value)
 }
 
 int
+row_decimal(struct list_writer *row, const char *key, uint64_t millionths)
+{
+	char text[32];
+
+	(void)snprintf(text, sizeof(text), "%" PRIu64 ".%06u",
+	    millionths / 1000000, (unsigned int)(millionths % 1000000));
+	return append(row, key, ROW_DECIMAL, bytes_text(text));
+}
+
+int
 row_time(struct list_writer *row, const char *key, uint64_t milliseconds)
 {
 	if (milliseconds == 0)
@@ -65,6 +75,14 @@ is_decimal(struct bytes value)
 	return value.length > 0 && value.length <= 20;
 }
 
+static int
+is_fraction(struct bytes value)
+{
+	return value.length > 7 && value.data[value.length - 7] == '.' &&
+	    is_decimal(bytes_of(value.data, value.length - 7)) &&
+	    is_decimal(bytes_of(value.data + value.length - 6, 6));
+}
+
 int
 row_next(struct bytes *rest, struct row_field *field)
 {
@@ -84,6 +102,8 @@ row_next(struct bytes *rest, struct row_field *field)
 		if (field->value.length == 0)
 			return 1;
 		return is_decimal(field->value) ? 1 : -1;
+	case ROW_DECIMAL:
+		return is_fraction(field->value) ? 1 : -1;
 	case ROW_NUMBER:
 	case ROW_BOOLEAN:
 		return is_decimal(field->value) ? 1 : -1;

@@ -18,7 +18,8 @@ enum row_type {
 	ROW_TEXT = 's',
 	ROW_NUMBER = 'n', /* decimal */
 	ROW_TIME = 't', /* decimal milliseconds since 1970, or empty: none */
-	ROW_BOOLEAN = 'b' /* "1" or "0" */
+	ROW_BOOLEAN = 'b', /* "1" or "0" */
+	ROW_DECIMAL = 'd' /* digits, a point, six digits */
 };
 
 struct row_field {
@@ -32,6 +33,7 @@ int row_text(struct list_writer *row, const char *key, struct bytes value);
 int row_number(struct list_writer *row, const char *key, uint64_t value);
 /* `milliseconds` since 1970; 0 is none (null). */
 int row_time(struct list_writer *row, const char *key, uint64_t milliseconds);
+int row_decimal(struct list_writer *row, const char *key, uint64_t millionths);
 int row_boolean(struct list_writer *row, const char *key, int value);
 
 /*

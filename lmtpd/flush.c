@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "compat/syncfs.h"
+#include "lib/metrics.h"
 #include "lmtpd/flush.h"
 
 /* Below this number of files fsync() of each is quicker. */
@@ -119,7 +120,7 @@ flush_run(struct flush *flush, int root, dev_t device)
 {
 	struct flush_entry *entry;
 	size_t count = count_on(flush, device), single = 0;
-	uint64_t start = microseconds();
+	uint64_t start = microseconds(), began = start;
 	int all = 0;
 
 	if (flush_prefers_all(&history, count)) {
@@ -143,4 +144,5 @@ flush_run(struct flush *flush, int root, dev_t device)
 	}
 	if (single > 0)
 		flush_learn(&history, 0, single, microseconds() - start);
+	metric_time(FLUSH, 0, microseconds() - began);
 }

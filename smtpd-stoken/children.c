@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "lib/metrics.h"
 #include "smtpd-stoken/parent.h"
 
 #define CHILD_DESCRIPTOR 3
@@ -159,6 +160,7 @@ on_restart(int fd, short what, void *arg)
 	if (parent.stopping || child->pid != 0)
 		return;
 	child->restarted = 1;
+	metric_count(RESTARTS, child->row->role - ROLE_FRONTEND);
 	child_start(child);
 	setup_commit(child);
 }
@@ -212,6 +214,7 @@ child_ended(struct child *child, int status)
 		channel_close(c);
 	}
 	child->ready = 0;
+	measure_lost(child);
 	if (parent.stopping)
 		return;
 	reload_lost(child);
@@ -291,6 +294,7 @@ children_start(void)
 		for (n = 0; n < role_instances(row->role, parent.config); n++)
 			add_child(row, n);
 	parent.generation = 1;
+	measure_start();
 	for (i = 0; i < parent.child_count; i++)
 		child_spawn(&parent.children[i]);
 	for (i = 0; i < parent.child_count; i++)

@@ -19,6 +19,7 @@ PARENT_OBJS = \
 	smtpd-stoken/children.o \
 	smtpd-stoken/listeners.o \
 	smtpd-stoken/login.o \
+	smtpd-stoken/measure.o \
 	smtpd-stoken/notify.o \
 	smtpd-stoken/reload.o \
 	smtpd-stoken/roles.o \

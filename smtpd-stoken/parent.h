@@ -23,6 +23,9 @@ struct child {
 	uint32_t generation; /* of the commit that it was sent */
 	int ready; /* it took that commit */
 	int asked; /* of a reload: its answer is awaited */
+	int counting; /* its COUNTED is awaited */
+	unsigned int heard; /* of it, before that */
+	uint64_t *counted; /* METRIC_SLOTS, what it said last; or NULL */
 	time_t started; /* monotonic seconds */
 	unsigned int failures; /* quick deaths in a row */
 	unsigned int complaints; /* of its peers, since: */
@@ -96,5 +99,14 @@ void reload_start(struct channel *asker, uint32_t request);
 void reload_answered(struct child *, int ok, const char *problem);
 /* It died before it answered. */
 void reload_lost(struct child *);
+
+/* measure.c: for `tokenctl show metrics` and `check`. */
+void on_measure(struct channel *, const union message *, int fd);
+void on_counted(struct channel *, const union message *, int fd);
+void on_certificate(struct channel *, const union message *, int fd);
+void on_finding(struct channel *, const union message *, int fd);
+void measure_start(void);
+/* It died: what it counted stays. */
+void measure_lost(struct child *);
 
 #endif

@@ -9,8 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/log.h"
+#include "lib/metrics.h"
 #include "smtpd-stoken/parent.h"
 
 /* roles.c gives ranks from 0 to this. */
@@ -182,9 +184,11 @@ finish(void)
 		listeners_close(reload.old_bound, reload.old_bound_count);
 		confirm();
 		log_info("configuration reloaded");
+		metric_set(RELOADED, 0, time(NULL));
 	} else
 		log_warnx("configuration not reloaded, the old one stays: %s",
 		    reload.problem);
+	metric_count(RELOADS, ok ? METRIC_OK : METRIC_FAILED);
 	if (reload.asked)
 		answer(reload.request, ok, reload.problem);
 	memset(&reload, 0, sizeof(reload));
@@ -254,6 +258,7 @@ reload_start(struct channel *asker, uint32_t request)
 		config = NULL;
 	}
 	if (config == NULL) {
+		metric_count(RELOADS, METRIC_FAILED);
 		log_warnx("configuration not reloaded, the old one stays: %s",
 		    problem);
 		if (asker != NULL)

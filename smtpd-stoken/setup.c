@@ -30,6 +30,10 @@ const struct channel_handler parent_handlers[] = {
     {MSG_RELOAD, on_reload},
     {MSG_VERBOSE, on_verbose},
     {MSG_LOGIN_CONNECT, on_login_connect},
+    {MSG_MEASURE, on_measure},
+    {MSG_COUNTED, on_counted},
+    {MSG_CERTIFICATE, on_certificate},
+    {MSG_FINDING, on_finding},
     {0, NULL},
 };
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/row.h"
+#include "tokenctl/metrics.h"
 #include "tokenctl/output.h"
 #include "tokenctl/print.h"
 
@@ -34,7 +35,14 @@ struct output {
 	struct cell *cells; /* row_count * columns, for a list */
 	size_t cell_count;
 	size_t cell_room;
+	char metric[METRIC_NAME_SIZE]; /* SHAPE_METRICS: of the last row */
 };
+
+static int
+is_array(const struct output *output)
+{
+	return output->shape == SHAPE_LIST || output->shape == SHAPE_METRICS;
+}
 
 struct output *
 output_open(FILE *to, enum shape shape, int json)
@@ -64,7 +72,7 @@ json_row(struct output *output, struct bytes row)
 	struct row_field field;
 	int more, first = 1;
 
-	if (output->shape == SHAPE_LIST) {
+	if (is_array(output)) {
 		(void)fputs(
 		    output->row_count == 0 ? "[\n{" : ",\n{", output->to);
 	} else if (output->row_count == 0) {
@@ -78,7 +86,7 @@ json_row(struct output *output, struct bytes row)
 		print_json(output->to, &field);
 		first = 0;
 	}
-	if (output->shape == SHAPE_LIST)
+	if (is_array(output))
 		(void)fputc('}', output->to);
 	output->row_count++;
 	return more;
@@ -219,6 +227,8 @@ output_row(struct output *output, struct bytes row)
 		return jwks_row(output, row);
 	if (output->json)
 		return json_row(output, row);
+	if (output->shape == SHAPE_METRICS)
+		return metrics_print(output->to, row, output->metric);
 	return output->shape == SHAPE_LIST ? list_row(output, row)
 					   : object_row(output, row);
 }
@@ -291,7 +301,7 @@ output_close(struct output *output)
 		(void)fputs(
 		    output->row_count == 0 ? "{\"keys\": []}\n" : "\n]}\n",
 		    output->to);
-	else if (output->json && output->shape == SHAPE_LIST)
+	else if (output->json && is_array(output))
 		(void)fputs(
 		    output->row_count == 0 ? "[]\n" : "\n]\n", output->to);
 	else if (output->json)

@@ -80,6 +80,9 @@ print_json(FILE *to, const struct row_field *field)
 		else
 			print_json_text(to, field->value);
 		break;
+	case ROW_DECIMAL:
+		(void)fwrite(field->value.data, 1, field->value.length, to);
+		break;
 	case ROW_NUMBER:
 		(void)fprintf(to, "%" PRIu64, decimal(field->value));
 		break;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/log.h"
+#include "lib/metrics.h"
 #include "lib/process.h"
 #include "tokend/ask.h"
 #include "tokend/mechanism.h"
@@ -66,12 +67,32 @@ exchange_drop(struct session *session)
 	exchange_free(session);
 }
 
+static const uint8_t counted[] = {
+    [AUTH_OK] = METRIC_AUTH_OK,
+    [AUTH_FAILED] = METRIC_AUTH_FAILED,
+    [AUTH_FAILED_LAST] = METRIC_AUTH_FAILED,
+    [AUTH_TEMPORARY] = METRIC_AUTH_TEMPORARY,
+    [AUTH_MALFORMED] = METRIC_AUTH_MALFORMED,
+    [AUTH_UNAVAILABLE] = METRIC_AUTH_UNAVAILABLE,
+};
+
+static void
+count_answer(const struct session *session, uint8_t outcome)
+{
+	if (outcome == AUTH_FAILED_LAST)
+		metric_count(LIMITS, METRIC_LIMIT_FAILURES);
+	if (outcome >= AUTH_OK && outcome <= AUTH_UNAVAILABLE)
+		metric_count2(AUTH, session->mechanism, AUTH, counted[outcome]);
+}
+
 void
 auth_send(struct session *session, const struct msg_auth_result *result)
 {
 	struct channel *engine = session_engine(session);
 	union message m = {.auth_result = *result};
 
+	if (result->outcome != AUTH_CHALLENGE)
+		count_answer(session, result->outcome);
 	m.auth_result.session = session->id;
 	if (engine != NULL)
 		(void)channel_send(engine, MSG_AUTH_RESULT, &m, -1);
@@ -192,6 +213,17 @@ may_use(struct exchange *exchange, const struct msg_auth_step *m)
 	return exchange->mechanism->by == 0;
 }
 
+/* Of the numbers: a name that is none of those known is "other". */
+static uint8_t
+mechanism_label(struct bytes name)
+{
+	char text[24];
+
+	if (bytes_copy(text, sizeof(text), name) == -1)
+		return 0;
+	return (uint8_t)metric_mechanism(text);
+}
+
 /* A new login. Returns 0, or -1 when it was answered already. */
 static int
 exchange_begin(struct session *session, const struct msg_auth_step *m)
@@ -235,6 +267,8 @@ on_auth_step(struct channel *engine, const union message *message, int fd)
 		return;
 	}
 	session->lmtp = m->lmtp;
+	if (m->first)
+		session->mechanism = mechanism_label(m->mechanism);
 	if (m->first ? exchange_begin(session, m) == -1 : 0)
 		return;
 	if (session->exchange == NULL) {

@@ -60,6 +60,7 @@ static const struct {
     {CONTROL_VERB_SHOW_REAUTH, control_show_reauth},
     {CONTROL_VERB_SHOW_JWKS, control_show_jwks},
     {CONTROL_VERB_REVOKE_REAUTH, control_revoke_reauth},
+    {CONTROL_VERB_SHOW_METRICS, control_show_metrics},
 };
 
 static struct client_request *clients[CLIENTS_MAX];
@@ -119,6 +120,16 @@ control_find(uint64_t number)
 }
 
 void
+control_each(void (*function)(struct client_request *, void *), void *argument)
+{
+	size_t i;
+
+	for (i = 0; i < CLIENTS_MAX; i++)
+		if (clients[i] != NULL)
+			function(clients[i], argument);
+}
+
+void
 control_end(
     struct client_request *client, enum control_status status, const char *text)
 {
@@ -131,6 +142,7 @@ control_end(
 		close(client->keys_fd);
 	client->keys_fd = -1;
 	client->step = NULL;
+	client->measured = NULL;
 	client->busy = 0;
 	(void)channel_send(client->channel, MSG_CONTROL_END, &m, -1);
 }

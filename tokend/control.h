@@ -16,6 +16,7 @@
 #include "tokend/tokend.h"
 
 struct client_request;
+struct measured;
 
 /*
  * Goes on with an answer of many parts: returns 1 when there is more, 0
@@ -39,6 +40,9 @@ struct client_request {
 	uint64_t count;
 	int keys_fd;
 	uint32_t reload;
+	/* measure.c: what is to be done with what it waits for; or NULL */
+	void (*measured)(struct client_request *, const struct measured *);
+	int measure_check;
 };
 
 /* Takes the listening socket over. */
@@ -53,6 +57,10 @@ void control_sweep(void);
 
 /* By number, since a client may go while something is under way. */
 struct client_request *control_find(uint64_t number);
+
+/* Calls `function` for all clients; it may not drop one. */
+void
+control_each(void (*function)(struct client_request *, void *), void *argument);
 
 /* Ends the answer; `status` is an enum control_status. */
 void control_end(struct client_request *client, enum control_status status,
@@ -78,7 +86,7 @@ int control_may(uint16_t verb, uint32_t uid, uint32_t owner);
 typedef void control_function(struct client_request *, struct bytes arguments);
 control_function control_show_tokens, control_show_token, control_show_held,
     control_show_keys, control_show_sessions, control_show_stats,
-    control_show_reauth, control_show_jwks;
+    control_show_reauth, control_show_jwks, control_show_metrics;
 control_function control_generate_temporary, control_generate_permanent,
     control_revoke_pair, control_revoke_local, control_revoke_remote,
     control_revoke_domain, control_revoke_all, control_revoke_user,

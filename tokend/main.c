@@ -18,6 +18,7 @@
 #include "tokend/flight.h"
 #include "tokend/mailboxes.h"
 #include "tokend/manage.h"
+#include "tokend/measure.h"
 #include "tokend/open.h"
 #include "tokend/recipient.h"
 #include "tokend/remember_command.h"
@@ -311,6 +312,9 @@ static const struct channel_handler parent_handlers[] = {
     {MSG_SETUP_CONTROL, on_control},
     {MSG_SETUP_TICKET_KEY, on_ticket_key},
     {MSG_RELOAD_DONE, on_reload_done},
+    {MSG_MEASURED, on_measured},
+    {MSG_CERTIFICATE_SEEN, on_certificate_seen},
+    {MSG_FINDING_SEEN, on_finding_seen},
     {0, NULL},
 };
 
@@ -367,6 +371,7 @@ static const struct process_role role = {
     .unveil = unveil_store,
     .peer_new = peer_new,
     .peer_gone = peer_gone,
+    .measure = measure_own,
     .shutdown = shut_down,
 };
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/log.h"
+#include "lib/metrics.h"
 
 /* What SENDER_CHECK found to be his, in this transaction. */
 static int
@@ -104,11 +105,12 @@ is_over(const struct session *session, enum limit limit)
 }
 
 static enum rcpt_verdict
-over(const struct session *session, const char *what)
+over(const struct session *session, const char *what, enum metric_limit metric)
 {
 	char safe[640];
 
 	tokend.counters.limited++;
+	metric_count(LIMITS, metric);
 	log_info("%s limit reached address=%s port=%u limit=%s user=\"%s\"",
 	    session_name(session), session->address, session->port, what,
 	    log_safe(safe, sizeof(safe), bytes_text(session->login)));
@@ -123,7 +125,7 @@ limit_message(const struct session *session)
 	if (session->no_submit)
 		return VERDICT_DISABLED;
 	return is_over(session, LIMIT_MESSAGES)
-	    ? over(session, "messages-per-hour")
+	    ? over(session, "messages-per-hour", METRIC_LIMIT_MESSAGES)
 	    : VERDICT_OK;
 }
 
@@ -139,7 +141,8 @@ limit_recipient(struct session *session)
 	if (first)
 		verdict = limit_message(session);
 	if (verdict == VERDICT_OK && is_over(session, LIMIT_RECIPIENTS))
-		verdict = over(session, "recipients-per-hour");
+		verdict = over(
+		    session, "recipients-per-hour", METRIC_LIMIT_RECIPIENTS);
 	/* At RCPT "disabled" speaks of the mailbox. */
 	if (verdict != VERDICT_OK)
 		return verdict == VERDICT_DISABLED ? VERDICT_REFUSED : verdict;

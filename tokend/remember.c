@@ -273,7 +273,7 @@ remember_make(struct rememberer *r, const struct remember_request *request,
 
 /* Going through the users. */
 struct pruning {
-	const struct rememberer *r;
+	struct rememberer *r;
 	struct record_key *cursor;
 	size_t left;
 	uint64_t now;
@@ -293,6 +293,7 @@ find_dead(struct bytes key, struct bytes value, void *argument)
 	/* Not this one again. */
 	pruning->cursor->data[pruning->cursor->length++] = 0;
 	pruning->found = 0;
+	pruning->r->seen++;
 	if (remembered_decode(&list, value) == 0)
 		for (i = 0; i < list.count; i++)
 			if (is_dead(pruning->r, &list.tokens[i], pruning->now))
@@ -333,7 +334,10 @@ remember_prune_some(
 			    now) == -1))
 			return -1;
 	} while (pruning.found && pruning.left > 0);
-	if (more == 0)
+	if (more == 0) {
 		cursor->length = 0;
+		r->users = r->seen;
+		r->seen = 0;
+	}
 	return more;
 }

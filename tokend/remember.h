@@ -66,6 +66,8 @@ struct rememberer {
 	const char *hostname; /* issuer of JWTs */
 	uint64_t lifetime; /* ms after the last use; 0: no end */
 	uint64_t maximum; /* ms after the login that it comes from; 0: none */
+	size_t users; /* who have tokens, about: upkeep counts them */
+	size_t seen; /* of them, so far */
 };
 
 const char *remember_check_name(enum remember_check check);

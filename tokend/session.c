@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/log.h"
+#include "lib/metrics.h"
 #include "lib/process.h"
 #include "tokend/auth.h"
 #include "tokend/flight.h"
@@ -247,8 +248,10 @@ on_session_admit(struct channel *engine, const union message *message, int fd)
 	}
 	if (admission == ADMISSION_OK)
 		tokend.counters.sessions++;
-	else
+	else {
 		tokend.counters.sessions_refused++;
+		metric_count(LIMITS, admission - ADMISSION_SESSIONS);
+	}
 	answer.session_verdict.admission = (uint8_t)admission;
 	(void)channel_send(engine, MSG_SESSION_VERDICT, &answer, -1);
 }

@@ -76,7 +76,6 @@ struct recipient {
 	char remote[ADDRESS_SIZE]; /* "" for <> */
 	char local[ADDRESS_SIZE];
 	uint8_t *mytoken; /* or NULL */
-	uint8_t mytoken_held; /* at COMMIT_BEGIN: nothing is to be written */
 	size_t mytoken_length;
 	uint8_t *mailboxes; /* a LIST */
 	size_t mailboxes_length;
@@ -104,6 +103,7 @@ struct session {
 	enum who who;
 	char *login;
 	int lmtp; /* it logged in behind LHLO */
+	uint8_t mechanism; /* of the last AUTH, for the numbers */
 	int no_submit; /* submit=no */
 	uint32_t limits[LIMIT_COUNT]; /* an hour; LIMIT_SITE: the site's */
 	struct origin origin; /* of a WHO_USER */

@@ -83,6 +83,13 @@ fi
 if command -v systemd-analyze > /dev/null; then
 	sed 's|/usr/local/sbin/[a-z-]*|/bin/true|' \
 	    etc/systemd/smtpd-stoken.service > "$base/smtpd-stoken.service"
+	sed 's|/usr/local/sbin/[a-z-]*|/bin/true|' \
+	    etc/prometheus/smtpd-stoken-metrics.service \
+	    > "$base/smtpd-stoken-metrics.service"
+	cp etc/prometheus/smtpd-stoken-metrics.timer "$base"
+	try "the timer of the metrics" 0 systemd-analyze verify --man=no \
+	    "$base/smtpd-stoken-metrics.timer"
+	try "... has nothing unknown in it" 0 test ! -s "$base/said"
 	# Its own manual pages are not installed where this is tested.
 	try "the unit" 0 systemd-analyze verify --man=no \
 	    "$base/smtpd-stoken.service"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# unpack.sh [NAME ...]: fetches Debian's Postfix, Exim, OpenSMTPD, Dovecot and nsd
-# (or what is named) and unpacks each into out/peers/NAME. Nothing is installed:
+# unpack.sh [NAME ...]: fetches Debian's Postfix, Exim, OpenSMTPD, Dovecot, nsd
+# and Prometheus' promtool (or what is named) and unpacks each into out/peers/NAME. Nothing is installed:
 # the three MTAs could not be together, and none of them is to start here. Silent
 # when all is there.
 set -u
@@ -11,6 +11,7 @@ wanted() {
 	for package in "$@"; do
 		echo "$package"
 	done
+	[ "$name" != prometheus ] || return 0 # promtool needs nothing
 	apt-get -qq --print-uris --no-install-recommends install "$@" |
 	    sed -n "s/^'[^']*' \([a-z0-9.+-]*\)_.*/\1/p"
 }
@@ -47,7 +48,7 @@ packages() {
 	esac
 }
 
-[ $# -gt 0 ] || set -- postfix exim opensmtpd dovecot nsd
+[ $# -gt 0 ] || set -- postfix exim opensmtpd dovecot nsd prometheus
 for peer in "$@"; do
 	# shellcheck disable=SC2046
 	unpack "$peer" $(packages "$peer") || echo "deps: no $peer"

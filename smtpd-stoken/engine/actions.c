@@ -7,6 +7,7 @@
 #include "imsg/channel.h"
 #include "lib/process.h"
 #include "smtpd-stoken/engine/delivery_log.h"
+#include "smtpd-stoken/engine/numbers.h"
 #include "smtpd-stoken/engine/session.h"
 #include "smtpd-stoken/engine/tokend.h"
 #include "smtpd-stoken/engine/transfer.h"
@@ -74,8 +75,10 @@ recipient(void *owner, const struct smtp_recipient_check *check)
 
 	if (s->mail_time == 0)
 		s->mail_time = engine_now();
-	if (grant_ask(s, check) == -1 || tokend_recipient(s, check) == -1)
-		smtp_on_recipient(s->smtp, check->number, SMTP_TEMPORARY, NULL);
+	if (grant_ask(s, check) == 0 && tokend_recipient(s, check) == 0)
+		return;
+	numbers_recipient(s, SMTP_TEMPORARY);
+	smtp_on_recipient(s->smtp, check->number, SMTP_TEMPORARY, NULL);
 }
 
 static void

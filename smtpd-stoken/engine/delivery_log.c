@@ -4,6 +4,7 @@
 
 #include "lib/log.h"
 #include "smtpd-stoken/engine/delivery_log.h"
+#include "smtpd-stoken/engine/numbers.h"
 
 /* Octets of an address, every one of them escaped; and of a reply. */
 #define SAFE_SIZE 1100
@@ -112,6 +113,7 @@ delivery_log_refused(
 	char id[64];
 	size_t i;
 
+	numbers_message(s, verdict);
 	for (i = 0; i < smtp_accepted(s->smtp); i++) {
 		snprintf(id, sizeof(id), "%s-%zu", message, i + 1);
 		log_own(s, id, smtp_recipient(s->smtp, i, NULL), "maildir",

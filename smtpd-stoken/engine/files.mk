@@ -53,6 +53,7 @@ ENGINE_OBJS = $(SMTP_OBJS) \
 	smtpd-stoken/engine/looks.o \
 	smtpd-stoken/engine/metadata.o \
 	smtpd-stoken/engine/notice.o \
+	smtpd-stoken/engine/numbers.o \
 	smtpd-stoken/engine/relay.o \
 	smtpd-stoken/engine/report.o \
 	smtpd-stoken/engine/session.o \

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "smtpd-stoken/engine/numbers.h"
 #include "smtpd-stoken/engine/relay.h"
 #include "smtpd-stoken/engine/session.h"
 #include "smtpd-stoken/engine/smtp/dsn.h"
@@ -124,6 +125,14 @@ keep_mailboxes(struct grant *grant, struct bytes list)
 	return 0;
 }
 
+static void
+tell(struct session *s, const struct grant *grant, enum smtp_verdict verdict,
+    const struct smtp_passed *passed)
+{
+	numbers_recipient(s, verdict);
+	smtp_on_recipient(s->smtp, grant->number, verdict, passed);
+}
+
 /*
  * The client's reply, once the next hop has answered for each address. Who is
  * refused of several that an alias names, while others are accepted, is told
@@ -148,14 +157,13 @@ reply(struct session *s, struct grant *grant)
 	if (open > 0) {
 		grant->state = GRANT_ACCEPTED;
 		smtp_goes_outside(s->smtp);
-		smtp_on_recipient(s->smtp, grant->number, SMTP_OK, NULL);
+		tell(s, grant, SMTP_OK, NULL);
 		return;
 	}
 	grant->state = GRANT_REFUSED;
 	if (refused != NULL)
 		outlet_passed(refused, &passed);
-	smtp_on_recipient(s->smtp, grant->number,
-	    refused != NULL ? SMTP_PASSED : SMTP_TEMPORARY,
+	tell(s, grant, refused != NULL ? SMTP_PASSED : SMTP_TEMPORARY,
 	    refused != NULL ? &passed : NULL);
 }
 
@@ -303,7 +311,7 @@ answered_outside(
 		verdict = SMTP_TEMPORARY;
 	}
 	grant->state = GRANT_REFUSED;
-	smtp_on_recipient(s->smtp, grant->number, verdict, NULL);
+	tell(s, grant, verdict, NULL);
 }
 
 void
@@ -327,5 +335,5 @@ grant_answered(struct session *s, const struct msg_rcpt_verdict *r)
 		return;
 	} else if (verdict == SMTP_OK)
 		grant->state = GRANT_ACCEPTED;
-	smtp_on_recipient(s->smtp, grant->number, verdict, NULL);
+	tell(s, grant, verdict, NULL);
 }

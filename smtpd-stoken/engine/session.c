@@ -7,6 +7,7 @@
 
 #include "imsg/channel.h"
 #include "lib/log.h"
+#include "lib/metrics.h"
 #include "lib/process.h"
 #include "smtpd-stoken/engine/engine.h"
 #include "smtpd-stoken/engine/session.h"
@@ -143,6 +144,8 @@ new_session(const struct msg_session_open *m)
 	RB_INSERT(sessions, &by_id, s);
 	TAILQ_INSERT_TAIL(&by_time, s, by_time);
 	s->active = engine_now();
+	metric_count(SESSIONS, s->kind - LISTENER_SMTPS);
+	metric_up(SESSIONS_NOW, s->kind - LISTENER_SMTPS);
 	if (count++ == 0)
 		engine_sweep(1);
 	return s;
@@ -269,6 +272,7 @@ session_destroy(struct session *s)
 	log_info("%08x disconnected reason=%s commands=%lu",
 	    (unsigned int)s->id, s->reason, smtp_commands(s->smtp));
 	tokend_session_end(s);
+	metric_down(SESSIONS_NOW, s->kind - LISTENER_SMTPS);
 	RB_REMOVE(sessions, &by_id, s);
 	TAILQ_REMOVE(&by_time, s, by_time);
 	smtp_session_free(s->smtp);

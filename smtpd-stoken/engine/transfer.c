@@ -11,6 +11,7 @@
 #include "smtpd-stoken/engine/looks.h"
 #include "smtpd-stoken/engine/metadata.h"
 #include "smtpd-stoken/engine/notice.h"
+#include "smtpd-stoken/engine/numbers.h"
 #include "smtpd-stoken/engine/submission.h"
 #include "smtpd-stoken/engine/tokend.h"
 
@@ -49,6 +50,7 @@ of_user(struct file_user *user)
 static void
 release(struct transfer *t)
 {
+	numbers_end(t);
 	t->session->transfer = NULL;
 	notice_free(t->notice);
 	relay_mail_free(t->downstream);
@@ -227,6 +229,19 @@ static void
 log_part(struct transfer *t, const struct part *part, void *context)
 {
 	delivery_log(t, part, (struct smtp_result *)context + part->fate);
+	numbers_part(t, part);
+}
+
+/* In SMTP there is one answer; in LMTP the best of them counts. */
+static enum smtp_verdict
+best(const struct smtp_result *results, size_t count)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		if (results[i].verdict == SMTP_OK)
+			return SMTP_OK;
+	return count > 0 ? results[0].verdict : SMTP_TEMPORARY;
 }
 
 /* The end of a transfer: its lines in the log, its replies. */
@@ -253,6 +268,7 @@ transfer_conclude(struct transfer *t)
 		if (t->untold)
 			tell_now(t, results);
 	}
+	numbers_message(s, best(results, n));
 	release(t);
 	smtp_on_delivered(s->smtp, n > 0 ? results : NULL, n);
 	if (outcomes != NULL) /* new tokens are in it */
@@ -271,6 +287,7 @@ transfer_finish(struct session *s, uint64_t size)
 		return;
 	}
 	t->size = size;
+	numbers_begin(t);
 	if (fates_make(t) == -1 || t->file == NULL ||
 	    (verdict = metadata_append(t)) != SMTP_OK ||
 	    (verdict = file_flush(t->file)) != SMTP_OK)

@@ -43,6 +43,7 @@ struct transfer {
 	uint8_t untold; /* what failed could not be told to the sender */
 	uint8_t unreadable; /* why there is no descriptor to read by */
 	uint32_t transaction;
+	int64_t whole; /* engine_now() at the end of the data; 0 before */
 	uint64_t size;
 	uint64_t described; /* octets of containers behind the message */
 	struct fate *fates; /* of the recipients */

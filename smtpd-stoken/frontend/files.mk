@@ -1,6 +1,6 @@
 FRONTEND_OBJS = smtpd-stoken/frontend/address_count.o \
 	smtpd-stoken/frontend/closing.o smtpd-stoken/frontend/deadline.o \
-	smtpd-stoken/frontend/engines.o smtpd-stoken/frontend/handshake.o \
+	smtpd-stoken/frontend/engines.o smtpd-stoken/frontend/facts.o smtpd-stoken/frontend/handshake.o \
 	smtpd-stoken/frontend/listener.o smtpd-stoken/frontend/main.o \
 	smtpd-stoken/frontend/pump.o smtpd-stoken/frontend/relay.o \
 	smtpd-stoken/frontend/remote_key.o smtpd-stoken/frontend/session.o \

@@ -24,11 +24,18 @@ handshake_begin(struct session *s)
 		session_become(s, SESSION_HANDSHAKE);
 }
 
+void
+handshake_count(const struct session *s, enum metric_handshake result)
+{
+	metric_count2(HANDSHAKES, s->kind - LISTENER_SMTPS, HANDSHAKE, result);
+}
+
 static void
 failed(struct session *s)
 {
 	char address[64], reason[160];
 
+	handshake_count(s, HANDSHAKE_FAILED);
 	log_info("%08x tls failed address=%s port=%u listener=%u reason=%s",
 	    (unsigned int)s->id, session_address(s, address, sizeof(address)),
 	    s->port, s->listener_port,
@@ -42,6 +49,7 @@ abandoned(struct session *s)
 {
 	char address[64];
 
+	handshake_count(s, HANDSHAKE_ABANDONED);
 	log_debug("%08x tls abandoned address=%s port=%u listener=%u",
 	    (unsigned int)s->id, session_address(s, address, sizeof(address)),
 	    s->port, s->listener_port);
@@ -55,6 +63,7 @@ done(struct session *s)
 	int opened;
 
 	s->tls_wants = 0;
+	handshake_count(s, HANDSHAKE_OK);
 	session_not_half_open(s);
 	tls_hook_facts(s->ssl, &facts);
 	opened = s->upgrades ? engine_session_tls(s, &facts)

@@ -12,6 +12,7 @@
 
 #include "imsg/verdicts.h"
 #include "lib/log.h"
+#include "lib/metrics.h"
 #include "smtpd-stoken/frontend/engines.h"
 #include "smtpd-stoken/frontend/listener.h"
 #include "smtpd-stoken/frontend/session.h"
@@ -92,6 +93,7 @@ listeners_descriptor_free(void)
 static void
 take_client(struct listener *l, int client, const struct sockaddr *from)
 {
+	metric_count(CONNECTIONS, l->kind - LISTENER_SMTPS);
 	if (l->kind == LISTENER_SOCKET)
 		(void)engine_give_client(client, l->port);
 	else

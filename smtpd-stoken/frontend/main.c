@@ -21,6 +21,7 @@
 #include "lib/log.h"
 #include "lib/process.h"
 #include "smtpd-stoken/frontend/engines.h"
+#include "smtpd-stoken/frontend/facts.h"
 #include "smtpd-stoken/frontend/listener.h"
 #include "smtpd-stoken/frontend/remote_key.h"
 #include "smtpd-stoken/frontend/session.h"
@@ -129,6 +130,7 @@ static const struct process_role role = {
     .peer_new = peer_new,
     .peer_gone = peer_gone,
     .peer_drained = peer_drained,
+    .measure = facts_send,
     .shutdown = begin_shutdown,
 };
 

@@ -20,6 +20,7 @@
 
 #include "imsg/verdicts.h"
 #include "lib/log.h"
+#include "lib/metrics.h"
 #include "smtpd-stoken/frontend/address_count.h"
 #include "smtpd-stoken/frontend/engines.h"
 #include "smtpd-stoken/frontend/listener.h"
@@ -236,6 +237,8 @@ deadline_passed(struct deadline *deadline, enum deadline_kind kind)
 	struct session *s = (struct session *)(void *)((char *)deadline -
 	    offsetof(struct session, deadline));
 
+	if (s->state == SESSION_HANDSHAKE)
+		handshake_count(s, HANDSHAKE_TIMEOUT);
 	if (kind != DEADLINE_LINGER)
 		log_debug("%08x timed out", (unsigned int)s->id);
 	session_become(s, SESSION_ENDED);
@@ -288,6 +291,7 @@ session_new(int client, const struct sockaddr *from, uint8_t kind,
 	set_address(s, from);
 	make_room();
 	if (address_count_add(s->address, half_open_per_address) == -1) {
+		metric_count(LIMITS, METRIC_LIMIT_HALF_OPEN);
 		close(client);
 		free(s);
 		return;

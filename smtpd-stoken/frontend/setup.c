@@ -10,6 +10,7 @@
 #include "imsg/verdicts.h"
 #include "lib/log.h"
 #include "smtpd-stoken/frontend/deadline.h"
+#include "smtpd-stoken/frontend/facts.h"
 #include "smtpd-stoken/frontend/listener.h"
 #include "smtpd-stoken/frontend/session.h"
 #include "smtpd-stoken/frontend/setup.h"
@@ -232,6 +233,7 @@ setup_commit(
     const struct settings *settings, int first, char *error, size_t size)
 {
 	struct listener_list list = TAILQ_HEAD_INITIALIZER(list);
+	struct staged_certificate *c;
 	int result = 0;
 
 	(void)first;
@@ -241,6 +243,9 @@ setup_commit(
 		result = -1;
 	} else
 		result = make_contexts(error, size);
+	TAILQ_FOREACH (c, &certificates, entry)
+		facts_add(&c->certificate);
+	facts_commit(result == 0);
 	unstage(&list);
 	if (result == -1) {
 		listeners_drop(&list);

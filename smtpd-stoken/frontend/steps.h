@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "lib/metrics.h"
+
 struct session;
 
 /*
@@ -14,6 +16,8 @@ struct session;
 
 /* handshake.c */
 void handshake_begin(struct session *);
+/* One is over: for the numbers. */
+void handshake_count(const struct session *, enum metric_handshake);
 void handshake_step(struct session *, short what);
 uint8_t handshake_wants(const struct session *);
 void upgrade_step(struct session *, short what);

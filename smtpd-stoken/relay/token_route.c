@@ -93,19 +93,10 @@ static struct token_story
 story_of(const struct route *route)
 {
 	return (struct token_story) {.session = route->right.session,
+	    .refusals = route->refusals,
 	    .recipient = route->recipient,
 	    .server = route->server[0] == '\0' ? route->domain : route->server,
 	    .milliseconds = hop_clock() - route->began};
-}
-
-/* Where there was no token nothing has failed: nothing is said. */
-static void
-log_failure(const struct route *route, const char *why)
-{
-	struct token_story story = story_of(route);
-
-	if (route->state != ROUTE_ASKS || route->refusals > 0)
-		token_log_failure(&story, state_names[route->state], why);
 }
 
 static void
@@ -122,9 +113,11 @@ give_up(struct route *route, const char *why)
 {
 	struct copy *copy = route->copy;
 	struct token_connection *connection = route->connection;
+	struct token_story story;
 
 	note_server(route);
-	log_failure(route, why);
+	story = story_of(route);
+	token_log_failure(&story, state_names[route->state], why);
 	if (route->blames && !token_pool_serves(route->domain, connection))
 		discover_blame(route->domain, why);
 	route_free(route);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/log.h"
+#include "lib/metrics.h"
 #include "lib/process.h"
 #include "tokend/auth/lookups.h"
 #include "tokend/auth/route.h"
@@ -277,6 +278,7 @@ on_lookup(struct channel *c, const union message *m, int fd)
 
 	(void)c;
 	(void)fd;
+	metric_count(LOOKUPS, 0);
 	take(lookup->address, m->address_lookup.address);
 	try(lookup);
 }

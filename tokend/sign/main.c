@@ -17,6 +17,7 @@
 #include <openssl/crypto.h>
 
 #include "lib/log.h"
+#include "lib/metrics.h"
 #include "lib/process.h"
 #include "tokend/sign/refusals.h"
 #include "tokend/sign/signer.h"
@@ -136,6 +137,8 @@ on_request(struct channel *peer, const union message *m, int fd)
 		.signature = bytes_of(answer.signature, answer.length)}};
 
 	(void)fd;
+	metric_count(
+	    SIGNATURES, result == SIGN_DONE ? METRIC_OK : METRIC_FAILED);
 	if (result != SIGN_DONE)
 		log_refusal(peer, result, asked->kind, asked->block.length);
 	(void)channel_send(peer, MSG_SIGN_REPLY, &reply, -1);
