@@ -98,6 +98,23 @@ check_token_again(struct session *session, const struct recipient *recipient)
 	return check == CHECK_STORE ? VERDICT_TEMPORARY : VERDICT_REFUSED;
 }
 
+/*
+ * Does a delivery change what is kept? Only then its reply waits for the
+ * disk. A peer sends the same MYSTOKEN with each message.
+ */
+static int
+has_news(struct recipient *recipient, uint64_t now)
+{
+	if (recipient->mytoken != NULL)
+		recipient->mytoken_held = (uint8_t)held_is_settled(
+		    &tokend.issuer, bytes_text(recipient->remote),
+		    bytes_text(recipient->local),
+		    bytes_of(recipient->mytoken, recipient->mytoken_length),
+		    now);
+	return (recipient->mytoken != NULL && !recipient->mytoken_held) ||
+	    earns_token(&recipient->token, now);
+}
+
 static void
 grant_one(struct session *session, struct recipient *recipient,
     struct bytes message, struct grant *grant)
@@ -111,8 +128,7 @@ grant_one(struct session *session, struct recipient *recipient,
 		verdict = VERDICT_TEMPORARY;
 	recipient->granted = verdict == VERDICT_OK;
 	if (recipient->granted && recipient->has_token &&
-	    (recipient->mytoken != NULL ||
-		earns_token(&recipient->token, wall_clock())))
+	    has_news(recipient, wall_clock()))
 		grant->answers = 1;
 	grant->verdicts[grant->verdict_count++] = (uint8_t)verdict;
 }
@@ -207,7 +223,7 @@ delivered(
     const struct recipient *recipient, uint64_t now, char out[TOKEN_LENGTH + 1])
 {
 	reward(recipient, now, out);
-	if (recipient->mytoken == NULL)
+	if (recipient->mytoken == NULL || recipient->mytoken_held)
 		return;
 	if (held_put(&tokend.issuer, bytes_text(recipient->remote),
 		bytes_text(recipient->local),
@@ -231,6 +247,20 @@ may_learn(const struct session *session, const struct recipient *recipient,
 	    (recipient->has_token && strcmp(recipient->remote, from) == 0);
 }
 
+static int
+learn_token(
+    const struct recipient *recipient, struct bytes from, struct bytes token)
+{
+	struct bytes local = bytes_text(recipient->local);
+
+	if (recipient->mytoken_held)
+		return held_put_behind(&tokend.issuer, from, local, token,
+		    bytes_of(recipient->mytoken, recipient->mytoken_length),
+		    wall_clock());
+	return held_put(
+	    &tokend.issuer, from, local, token, HELD_FIELD, wall_clock());
+}
+
 /* The first of several is tried first: it is put in last (S1-50). */
 static void
 learn_one(const struct session *session, const struct recipient *recipient,
@@ -243,9 +273,7 @@ learn_one(const struct session *session, const struct recipient *recipient,
 	while (n < LEARNED_MAX && list_next(&tokens, &all[n]) == 1)
 		n++;
 	while (n-- > 0)
-		kept +=
-		    held_put(&tokend.issuer, from, bytes_text(recipient->local),
-			all[n], HELD_FIELD, wall_clock()) == 0;
+		kept += learn_token(recipient, from, all[n]) == 0;
 	if (kept == 0)
 		return;
 	tokend.counters.tokens_held += kept;

@@ -146,33 +146,75 @@ is_settled(const struct pair *pair, struct bytes token, enum held_source source,
 	return 0;
 }
 
+/* Puts it at a place of the list, and what is there behind it. */
+static int
+put_at(struct pair *pair, size_t place, struct bytes token,
+    enum held_source source, uint64_t now)
+{
+	const struct key *key = keyring_active(pair->issuer->ring);
+	uint8_t sealed[HELD_TOKEN_MAX + SEAL_EXTRA];
+	struct held_list *list = &pair->list;
+
+	if (seal(key, record_key_bytes(&pair->where), token, sealed) == -1)
+		return -1;
+	make_room(pair, token, now);
+	if (place > list->count)
+		place = list->count;
+	memmove(list->tokens + place + 1, list->tokens + place,
+	    (list->count - place) * sizeof(list->tokens[0]));
+	list->tokens[place] = (struct held) {key->id, (uint8_t)source, now,
+	    bytes_of(sealed, token.length + SEAL_EXTRA)};
+	list->count++;
+	return pair_write(pair);
+}
+
+/* Reads the record that a token is to be put in. Returns 0 or -1. */
+static int
+pair_of(struct pair *pair, struct issuer *issuer, struct bytes remote,
+    struct bytes local, struct bytes token)
+{
+	if (!is_token(token) ||
+	    record_key_pair(&pair->where, RECORD_HELD, remote, local) == -1)
+		return -1;
+	pair->issuer = issuer;
+	return pair_read(pair) == -1 ? -1 : 0;
+}
+
 int
 held_put(struct issuer *issuer, struct bytes remote, struct bytes local,
     struct bytes token, enum held_source source, uint64_t now)
 {
-	const struct key *key = keyring_active(issuer->ring);
-	uint8_t sealed[HELD_TOKEN_MAX + SEAL_EXTRA];
-	struct held_list *list;
 	struct pair pair;
 
-	if (!is_token(token) ||
-	    record_key_pair(&pair.where, RECORD_HELD, remote, local) == -1)
+	if (pair_of(&pair, issuer, remote, local, token) == -1)
 		return -1;
-	pair.issuer = issuer;
-	if (pair_read(&pair) == -1)
-		return -1;
-	list = &pair.list;
 	if (is_settled(&pair, token, source, now))
 		return 0;
-	if (seal(key, record_key_bytes(&pair.where), token, sealed) == -1)
+	return put_at(&pair, 0, token, source, now);
+}
+
+int
+held_put_behind(struct issuer *issuer, struct bytes remote, struct bytes local,
+    struct bytes token, struct bytes first, uint64_t now)
+{
+	struct pair pair;
+
+	if (pair_of(&pair, issuer, remote, local, token) == -1)
 		return -1;
-	make_room(&pair, token, now);
-	memmove(list->tokens + 1, list->tokens,
-	    list->count * sizeof(list->tokens[0]));
-	list->tokens[0] = (struct held) {key->id, (uint8_t)source, now,
-	    bytes_of(sealed, token.length + SEAL_EXTRA)};
-	list->count++;
-	return pair_write(&pair);
+	if (is_settled(&pair, token, HELD_FIELD, now))
+		return 0;
+	return put_at(&pair, pair.list.count > 0 && is_the_one(&pair, 0, first),
+	    token, HELD_FIELD, now);
+}
+
+int
+held_is_settled(struct issuer *issuer, struct bytes remote, struct bytes local,
+    struct bytes token, uint64_t now)
+{
+	struct pair pair;
+
+	return pair_of(&pair, issuer, remote, local, token) == 0 &&
+	    is_settled(&pair, token, HELD_MYSTOKEN, now);
 }
 
 int

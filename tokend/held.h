@@ -37,6 +37,20 @@ int held_put(struct issuer *issuer, struct bytes remote, struct bytes local,
     struct bytes token, enum held_source source, uint64_t now);
 
 /*
+ * The same for one that came in a field beside `first` (MYSTOKEN): behind that
+ * one, where that is in front and stays there.
+ */
+int held_put_behind(struct issuer *issuer, struct bytes remote,
+    struct bytes local, struct bytes token, struct bytes first, uint64_t now);
+
+/*
+ * Whether held_put() of this MYSTOKEN would write nothing: 1 or 0; 0 too when
+ * the store fails.
+ */
+int held_is_settled(struct issuer *issuer, struct bytes remote,
+    struct bytes local, struct bytes token, uint64_t now);
+
+/*
  * The newest token that `local` holds for `remote`. `out` has room for
  * HELD_TOKEN_MAX octets. Returns 0; 1 when there is none, or none can be
  * opened any more; -1 when the store fails.

@@ -76,6 +76,7 @@ struct recipient {
 	char remote[ADDRESS_SIZE]; /* "" for <> */
 	char local[ADDRESS_SIZE];
 	uint8_t *mytoken; /* or NULL */
+	uint8_t mytoken_held; /* at COMMIT_BEGIN: nothing is to be written */
 	size_t mytoken_length;
 	uint8_t *mailboxes; /* a LIST */
 	size_t mailboxes_length;

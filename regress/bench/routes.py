@@ -1,27 +1,47 @@
 # SPDX-License-Identifier: ISC
-"""The ways of a message in make bench (W9): from one server of ours straight
-to the other by token, and the ordinary way, by Postfix and its queue; the
-world of the demo. The time is from the sender's final dot to the file in the
-recipient's mailbox.  BENCH_MESSAGES (200) for the times, as many again, by 8
-senders at once, for the rate.
+"""The ways of a message in make bench (W9), from one server of ours to the
+mailboxes of another, in the world of the demo:
+
+token     straight to the other server, by token
+first     the same with all to do that later messages need not: look up where,
+          connect, TLS, log in (after a reload; only timed)
+one       by one Postfix, which has the other server's LMTP socket
+two       by the sender's Postfix and the recipient's, which is what there is
+          between two sites: MX, STARTTLS, two queues (postfixes.py)
+
+The times are from the sender's final dot to the file in the recipient's
+mailbox, and to the sender's reply; the messages take turns, with a pause after
+each that what it set off may end. Beside them: a file made durable with its
+name, and an octet to and fro over TLS. Then the rates, each until the last
+message is in the mailbox, and the CPU of all servers that had a part.
+
+BENCH_MESSAGES (200) are timed each way, BENCH_RATE_SECONDS (3) is one rate;
+BENCH_BESIDE=DIR compares with the programs in DIR (another tree's out).
 """
+import contextlib
 import os
+import pathlib
+import shutil
 import statistics
+import subprocess
 import sys
-import threading
-import time
+import tempfile
 
 import bench
 
 sys.path.insert(0, str(bench.HERE.parent / "demo"))
 
+import postfixes  # noqa: E402
+import server  # noqa: E402
 import sites  # noqa: E402
 import story  # noqa: E402
+import token_world  # noqa: E402
 
 MESSAGES = int(os.environ.get("BENCH_MESSAGES", "200"))
-SENDERS = 8
-WAYS = (("ordinary", story.CAROL, story.DAVE),
-        ("by token", story.ALICE, story.BOB))
+RATE_SECONDS = os.environ.get("BENCH_RATE_SECONDS", "3")
+BESIDE = os.environ.get("BENCH_BESIDE")
+FIRST = 20
+ERIN = "erin@c.example"  # in a domain of its own: by MX
 TIMES = 10  # the p50 by token is to be so many times lower
 
 
@@ -32,53 +52,204 @@ def meet(teller, a, b):
     way, _, _ = teller.send(b, story.BOB, a, story.ALICE, "answer")
     assert way == "token", b.log_tail()
     a.held(1)
+    way, _, _ = teller.send(a, story.ALICE, b, story.BOB, "once more")
+    assert way == "token", a.log_tail()
 
 
-def submit(site, sender, recipient, count):
-    with site.submission(sender) as c:
-        for _ in range(count):
-            c.mail(sender)
-            c.rcpt(recipient)
-            reply, = c.data("From: <%s>\r\nSubject: x\r\n\r\nx\r\n" % sender)
-            assert reply.code == 250, reply
+class Pair:
+    """Two servers of ours, with names of their own; the ways between."""
+
+    def __init__(self, stack, authority, address, relay):
+        ports = dict(zip("ab", server.free_ports(2)))
+        records = []
+        for name, port in ports.items():
+            records += [token_world.srv(name + ".example", port,
+                                        host="mx.%s.example." % name),
+                        "mx.%s A 127.0.0.1" % name]
+        self.nsd = token_world.Nsd(records + [
+            "c MX 10 mta.c", "mta.c A " + address])
+        stack.callback(self.nsd.close)
+        self.sites = []
+        for name, users in (("a", ("alice", "carol")),
+                            ("b", ("bob", "dave"))):
+            site = sites.Site(name + ".example", users, authority,
+                              self.nsd.port, relay)
+            site.ports["smtps"] = ports[name]
+            if name == "b":
+                site.replace["domain"] = "domain { b.example c.example }"
+                with (site.dir / "users").open("a") as users:
+                    users.write("%s:%s\n" % (
+                        ERIN, server.scram_line(sites.PASSWORD)))
+            site.write_config()
+            site.own()
+            self.sites.append(stack.enter_context(site))
+        self.pids = [x.pid for x in self.sites]
+
+    def way(self, name, sender, recipient):
+        a, b = self.sites
+        new = b.mailbox(recipient) / "new"
+        return " ".join([name, str(a.ports["smtps"]), sender,
+                         sites.PASSWORD.replace(" ", "-"), recipient,
+                         str(new)])
 
 
-def rate(a, b, sender, recipient):
-    """Messages a second, until the last of them is in the mailbox."""
-    before, begin = len(b.mail(recipient)), time.monotonic()
-    threads = [threading.Thread(target=submit, args=(
-        a, sender, recipient, MESSAGES // SENDERS)) for _ in range(SENDERS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    wanted = before + MESSAGES // SENDERS * SENDERS
-    while len(b.mail(recipient)) < wanted and time.monotonic() - begin < 120:
-        time.sleep(0.01)
-    return (len(b.mail(recipient)) - before) / (time.monotonic() - begin)
+def tool(*arguments):
+    done = subprocess.run([str(bench.TOOLS / "routes"), *arguments],
+                          stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout.splitlines()
+
+
+def table(lines):
+    """{name: ([us to the file], [us to the reply])}, sorted"""
+    found = {}
+    for line in lines:
+        name, *times = line.split()
+        for row, time in zip(found.setdefault(name, ([], [])), times):
+            row.append(int(time))
+    for rows in found.values():
+        for row in rows:
+            row.sort()
+    return found
+
+
+def first(pair, ways):
+    """As the first message ever: a reload forgets connections and names."""
+    lines = []
+    for _ in range(FIRST):
+        pair.sites[0].ctl("reload", check=True)
+        lines += tool("-w", ways, "-n", "1")
+    return lines
+
+
+def spent(pids):
+    return sum(bench.cpu_seconds(pid) for pid in pids)
+
+
+def rate(ways, name, clients, pids):
+    """(messages a second, CPU microseconds for each, errors)"""
+    before = spent(pids)
+    count, errors, seconds, _, _ = map(float, tool(
+        "-w", ways, "-y", name, "-c", str(clients), "-t", RATE_SECONDS)[0]
+        .split())
+    return (count / seconds, (spent(pids) - before) / count * 1e6,
+            int(errors))
+
+
+def milliseconds(row, part):
+    return "%8.2f" % (row[int(len(row) * part)] / 1000)
+
+
+def show(times, rates):
+    print("   %-14s %17s  %17s  %8s %8s %8s" % (
+        "", "to the file, ms", "to the reply, ms", "1 client", "32", "CPU"))
+    print("   %-14s %8s %8s  %8s %8s  %8s %8s %8s" % (
+        "", "p50", "p99", "p50", "p99", "/s", "/s", "us"))
+    for name, (file, reply) in times.items():
+        text = "   %-14s" % name
+        for row in (file, reply):
+            text += " %s %s " % (
+                (milliseconds(row, 0.5), milliseconds(row, 0.99))
+                if row[-1] else (" " * 8, " " * 8))
+        if name in rates:
+            (one, _, errors), (many, cpu, more) = rates[name]
+            text += " %8.0f %8.0f %8.0f" % (one, many, cpu)
+            if errors + more:
+                text += "  %d ERRORS" % (errors + more)
+        print(text)
+
+
+def compare(times):
+    half = {name: statistics.median(file) for name, (file, _) in
+            times.items()}
+    if "two" not in half:
+        return
+    ratio = half["two"] / half["token"]
+    print("   p50 by token %.1f times lower than by the two MTAs there are "
+          "between sites, target >= %d: %s" % (
+              ratio, TIMES, bench.yes(ratio >= TIMES)))
+    print("   %.1f times lower than by one MTA (which the sender's and the "
+          "recipient's site would share); %.1f times the bare file" % (
+              half["one"] / half["token"], half["token"] / half["disk"]))
+
+
+@contextlib.contextmanager
+def world():
+    """({way: (line for the tool, pids that have a part)}, pair, directory)"""
+    with contextlib.ExitStack() as stack:
+        directory = pathlib.Path(tempfile.mkdtemp(
+            prefix="stoken-ca-", dir="/var/tmp"))
+        directory.chmod(0o755)
+        stack.callback(shutil.rmtree, directory, ignore_errors=True)
+        authority = token_world.Authority(str(directory))
+        address, ways = postfixes.own_address(), {}
+        why = postfixes.trouble()
+        if why is None:
+            relay = server.free_port()
+        else:
+            print("   no Postfix: %s" % why)
+            stand_in = stack.enter_context(sites.StandIn())
+            relay = stand_in.port
+        pair = Pair(stack, authority, address, relay)
+        a, b = pair.sites
+        ways["token"] = (pair.way("token", story.ALICE, story.BOB),
+                         pair.pids)
+        if why is None:
+            dns = postfixes.Dns(pair.nsd, address)
+            stack.callback(dns.close)
+            mtas = []
+            for name, listens in (("a", "127.0.0.1:%d" % relay),
+                                  ("c", address + ":25")):
+                certificate, _ = authority.issue("mta.%s.example" % name)
+                mtas.append(postfixes.Postfix(
+                    "mta.%s.example" % name, address, listens,
+                    certificate.removesuffix(".crt")))
+                stack.callback(mtas[-1].stop)
+            b.opened()
+            mtas[0].serve(["b.example"], b.socket)
+            mtas[1].serve(["c.example"], b.socket)
+            ways["one"] = (pair.way("one", "carol@a.example", story.DAVE),
+                           pair.pids + [mtas[0].pid])
+            ways["two"] = (pair.way("two", "carol@a.example", ERIN),
+                           pair.pids + [x.pid for x in mtas])
+        else:
+            stand_in.serve(a, b)
+        teller = story.Teller(print, None)
+        meet(teller, a, b)
+        if BESIDE is not None:
+            ways["beside"] = beside(stack, authority, address, teller)
+        yield ways, pair, directory
+
+
+def beside(stack, authority, address, teller):
+    stand_in = stack.enter_context(sites.StandIn())
+    server.BUILD = pathlib.Path(BESIDE)
+    other = Pair(stack, authority, address, stand_in.port)
+    stand_in.serve(*other.sites)
+    meet(teller, *other.sites)
+    return other.way("beside", story.ALICE, story.BOB), other.pids
 
 
 def main():
-    with sites.world() as (a, b, between, why):
-        print("W9 one server to another, %d messages; between them %s" % (
-            MESSAGES, between.name))
-        teller = story.Teller(print, None)
-        meet(teller, a, b)
-        times = {way: [] for way, _, _ in WAYS}
-        for i in range(MESSAGES):
-            for way, sender, recipient in WAYS:
-                _, took, _ = teller.send(a, sender, b, recipient, str(i))
-                times[way].append(took)
-        for way, sender, recipient in WAYS:
-            row = sorted(times[way])
-            print("   %-8s p50 %7.2f ms  p99 %7.2f ms  %7.0f/s" % (
-                way, statistics.median(row), row[len(row) * 99 // 100],
-                rate(a, b, sender, recipient)))
-        ratio = statistics.median(times["ordinary"]) / statistics.median(
-            times["by token"])
-        print("   p50 %.1f times lower by token, target >= %d: %s%s" % (
-            ratio, TIMES, bench.yes(ratio >= TIMES),
-            "" if why is None else " (no Postfix: %s)" % why))
+    sites.PASSWORD = sites.PASSWORD.replace(" ", "-")
+    print("W9 one server to another, %d messages of 4 KiB" % MESSAGES)
+    with world() as (ways, pair, directory):
+        listed, alone = directory / "ways", directory / "token"
+        listed.write_text("".join(x + "\n" for x, _ in ways.values()))
+        alone.write_text(ways["token"][0].replace("token", "first", 1))
+        for way in ways:  # the mailboxes are made, the connections are up
+            tool("-w", str(listed), "-y", way, "-t", "0.2")
+        certificate = str(directory / "authority.example")
+        disk = directory / "disk"
+        disk.mkdir()
+        times = table(tool(
+            "-w", str(listed), "-n", str(MESSAGES), "-d", str(disk),
+            "-C", certificate + ".crt", "-K", certificate + ".key")
+            + first(pair, str(alone)))
+        rates = {way: [rate(str(listed), way, clients, pids)
+                       for clients in (1, 32)]
+                 for way, (_, pids) in ways.items()}
+        show(times, rates)
+        compare(times)
 
 
 if __name__ == "__main__":

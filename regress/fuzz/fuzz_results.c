@@ -16,6 +16,14 @@
 #define AUTHSERV "mx.a.example"
 #define FROM "al@news.b.example"
 
+static int
+vouches(const char *value, size_t length, const char *authserv)
+{
+	struct results_field field = {value, length};
+
+	return results_vouch(&field, 1, authserv, FROM);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 
 int
@@ -27,15 +35,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size > SIZE || (copy = malloc(size + (size == 0))) == NULL)
 		return 0;
 	memcpy(copy, data, size);
-	if (results_vouch(copy, size, AUTHSERV, FROM)) {
+	if (vouches(copy, size, AUTHSERV)) {
 		memcpy(more, " (;\n\\))\n\t", 9);
 		memcpy(more + 9, copy, size);
-		if (!results_vouch(more, size + 9, AUTHSERV, FROM) ||
-		    results_vouch(copy, size, "mx.b.example", FROM))
+		if (!vouches(more, size + 9, AUTHSERV) ||
+		    vouches(copy, size, "mx.b.example"))
 			abort();
 		memcpy(more, copy, size);
 		memcpy(more + size, "(", 1);
-		if (results_vouch(more, size + 1, AUTHSERV, FROM))
+		if (vouches(more, size + 1, AUTHSERV))
 			abort();
 	}
 	free(copy);

@@ -91,6 +91,19 @@ def test_socket(own, remote):
             assert b"their-secret" not in part.read_bytes(), part
 
 
+# As Postfix has it with a filter for each method: a field of each, in one
+# name, and what else such filters say.
+HOP = ("Received: from out.b.example (out.b.example [192.0.2.1])\r\n"
+       "\tby mx.a.example (Postfix) with ESMTPS id 799D23714D\r\n"
+       "\tfor <alice@a.example>; Mon,  1 Jun 2026 00:27:03 +0000 (UTC)\r\n")
+FILTERS = ("Authentication-Results: mx.a.example; dmarc=none (p=none dis=none)"
+           " header.from=b.example\r\n"
+           "X-Filter: x\r\n"
+           "Authentication-Results: mx.a.example; spf=pass"
+           " smtp.mailfrom=b.example\r\n")
+DKIM = ("DKIM-Filter: OpenDKIM Filter v2.11.0 mx.a.example 799D23714D\r\n"
+        "Authentication-Results: mx.a.example;\r\n\tdkim=pass (2048-bit key)"
+        " header.d=b.example header.i=@b.example header.b=\"B4AOKaWx\"\r\n")
 UNTRUSTED = {
     "nothing": "",
     "another server": "Authentication-Results: mx.b.example; dmarc=pass\r\n",
@@ -113,6 +126,11 @@ UNTRUSTED = {
 }
 
 
+UNTRUSTED.update({
+    "forged below the next hop": FILTERS + HOP + PASS,
+    "forged beside a true one": HOP + FILTERS.split("X-Filter")[0] + PASS})
+
+
 @clauses("S1-50", "D-S11")
 @pytest.mark.parametrize("name", UNTRUSTED)
 def test_socket_without_authentication(own, remote, name):
@@ -131,6 +149,8 @@ TRUSTED = {
                         "\r\n",
     "topmost": PASS + PASS.replace("pass", "fail"),
     "below another's": "Authentication-Results: mx.b.example; none\r\n" + PASS,
+    "a field of each filter": HOP + FILTERS + DKIM + HOP,
+    "above the hop": FILTERS + DKIM + HOP + PASS.replace("pass", "fail"),
 }
 
 

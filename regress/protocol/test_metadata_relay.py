@@ -91,6 +91,33 @@ def test_our_trace_alone(described):
     assert b"Received:" not in message.data
 
 
+def many(server, recipient, number):
+    """So many containers, which is the most or one more."""
+    with server.trusted() as c:
+        c.mail("friend@b.example")
+        assert c.rcpt(recipient).status == "250 2.1.5"
+        for n in range(number):
+            assert c.container(300, b"%d" % n)[0].status == "250 2.1.0"
+        assert c.chunk(TEXT, True)[0].status == "250 2.1.12"
+
+
+@clauses("M-26", "M-29", "D-M08")
+@pytest.mark.parametrize("number", [63, 64])
+def test_as_many_as_may_be(described, number):
+    """One of ours with 64 that came would be one too many for another one of
+    ourselves: then our trace stays in the header."""
+    server, sink = described
+    count = len(sink.messages)
+    many(server, OUT, number)
+    message = last(sink, count)
+    assert message.containers[-number:] == [
+        b"\1\x2c%d" % n for n in range(number)]
+    assert len(message.containers) == 64
+    assert (b"Received: from " in message.containers[0]) == (number == 63)
+    assert message.data.startswith(b"Received: from ") == (number == 64)
+    assert message.data.endswith(TEXT)
+
+
 @clauses("D-M09")
 def test_what_a_user_may_give(described):
     server, sink = described
@@ -220,6 +247,7 @@ def test_another_one_of_ourselves():
             assert fields == [b"Return-Path", b"Received", b"Received",
                               b"Received", b"X-A", b"X-B", b"X-Late",
                               b"Subject"]
+            many(front, BOB, 64)
             token = front.permanent("friend@b.example", BOB)
             before = behind.all_mail()
             with front.token_session(BOB, token) as c:

@@ -314,19 +314,30 @@ containers(void **state)
 	static const char bdat[] =
 	    "BDAT 32 LAST\r\nSubmission-Token: t\r\nS: s\r\n\r\nx\r\n";
 	struct world *world = metadata_world("PIPELINING CHUNKING METADATA");
+	size_t both = sizeof(boxes) + sizeof(bdat) - 2;
 
 	(void)state;
 	(void)world_data(world, HEAD, WHOLE, strlen(WHOLE), 0, 0);
-	assert_int_equal(world->said_length, sizeof(boxes) - 1);
+	assert_int_equal(world->said_length, both);
 	assert_memory_equal(world->said, boxes, sizeof(boxes) - 1);
-	world->said_length = 0;
-	say(world, "250 1\r\n250 2\r\n250 3\r\n");
-	assert_int_equal(world->said_length, 0);
-	say(world, "250 4\r\n");
-	assert_int_equal(world->said_length, sizeof(bdat) - 1);
-	assert_memory_equal(world->said, bdat, sizeof(bdat) - 1);
+	assert_memory_equal(
+	    world->said + sizeof(boxes) - 1, bdat, sizeof(bdat) - 1);
+	say(world, "250 1\r\n250 2\r\n250 3\r\n250 4\r\n");
+	assert_int_equal(world->results[1], 0);
 	say(world, "250 ok\r\n");
 	assert_int_equal(world->results[1], 1);
+	assert_int_equal(world->said_length, both);
+	world_free(world);
+
+	/* What may be held back waits for all answers. */
+	world = metadata_world("PIPELINING CHUNKING METADATA");
+	(void)world_data(world, HEAD, WHOLE, strlen(WHOLE), 0, 1);
+	assert_int_equal(world->said_length, sizeof(boxes) - 1);
+	say(world, "250 1\r\n250 2\r\n250 3\r\n");
+	assert_null(strstr(world->told, "held"));
+	say(world, "250 4\r\n");
+	assert_non_null(strstr(world->told, "held"));
+	assert_int_equal(world->said_length, sizeof(boxes) - 1);
 	world_free(world);
 
 	/* One at a time, and one is refused: M-14. */
@@ -339,6 +350,48 @@ containers(void **state)
 	assert_int_equal(world->writes, 2);
 	assert_non_null(strstr(world->told, "result 1 said 554 5.6.0 no\n"));
 	world_free(world);
+}
+
+/*
+ * The message is out behind a container that is refused: what is said to the
+ * message counts, and if it is no, the reason is that of the container.
+ */
+static void
+refused_containers(void **state)
+{
+	static const struct {
+		const char *replies, *told;
+		int over, rset;
+	} cases[] = {
+	    {"452 4.3.1 full\r\n503 what\r\n503 what\r\n503 what\r\n"
+	     "503 5.5.1 chunk\r\n",
+		"result 1 said 452 4.3.1 full\n", 0, 1},
+	    {"250 1\r\n250 2\r\n250 3\r\n554 5.6.0 no\r\n250 yes\r\n",
+		"result 1 said 250 ", 0, 0},
+	    {"554 5.6.0 no\r\n", "result 1 said 554 5.6.0 no\n", 1, 0},
+	    {"250 1\r\n", "result 1 unknown 451 ", 1, 0},
+	    {"354 1\r\n", "result 1 ", 1, 0},
+	};
+	struct world *world;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < COUNT(cases); i++) {
+		world = metadata_world("PIPELINING CHUNKING METADATA");
+		(void)world_data(world, HEAD, WHOLE, strlen(WHOLE), 0, 0);
+		assert_non_null(memmem(
+		    world->said, world->said_length, "LAST", strlen("LAST")));
+		world->said_length = 0;
+		memset(world->said, 0, sizeof(world->said));
+		say(world, cases[i].replies);
+		if (cases[i].over)
+			client_lost(world->client, "gone");
+		assert_non_null(strstr(world->told, cases[i].told));
+		assert_int_equal(world->over != 0, cases[i].over);
+		assert_int_equal(
+		    strstr(world->said, "RSET") != NULL, cases[i].rset);
+		world_free(world);
+	}
 }
 
 /* M-30: whoever does not know it gets the message with the fields in it. */
@@ -588,6 +641,7 @@ main(void)
 	    cmocka_unit_test(one_write),
 	    cmocka_unit_test(chunk_windows),
 	    cmocka_unit_test(containers),
+	    cmocka_unit_test(refused_containers),
 	    cmocka_unit_test(no_containers),
 	    cmocka_unit_test(bad_containers),
 	    cmocka_unit_test(endless_replies),

@@ -306,6 +306,19 @@ headers(void **state)
 #define PASS "Authentication-Results: mx; dmarc=pass\n"
 #define FAIL "Authentication-Results: mx; dmarc=fail\n"
 #define AL "From: al@b.example\n"
+#define OURS "Authentication-Results: mx; "
+#define HOP(by)                                                      \
+	"Received: from out.b.example (out.b.example [192.0.2.1])\n" \
+	"\tby " by " (Postfix) with ESMTPS id 799D23714D\n"          \
+	"\tfor <bob@a.example>; Mon,  1 Jun 2026 00:27:03 +0000 (UTC)\n"
+#define DMARC_NONE OURS "dmarc=none (p=none dis=none) header.from=b.example\n"
+#define SPF OURS "spf=pass smtp.mailfrom=b.example\n"
+#define DKIM                                                         \
+	"Authentication-Results: mx;\n"                              \
+	"\tdkim=pass (2048-bit key; unprotected) header.d=b.example" \
+	" header.i=@b.example header.a=rsa-sha256 header.s=s1"       \
+	" header.b=\"B4AOKaWx\";\n\tdkim-atps=neutral\n"
+#define FILTER(name) name "-Filter: Open" name " Filter v1.4.2 mx 799D23714D\n"
 
 /* What is not a user's passes as it is, and its tokens are known (S1-50). */
 static const struct {
@@ -335,6 +348,30 @@ static const struct {
     {"too long to be ours",
 	"Authentication-Results: (" LONG ") mx; dmarc=pass\n" AL "\n", "",
 	"al@b.example", 0},
+    /* A field of each filter (Postfix with opendkim and opendmarc). */
+    {"below Received",
+	HOP("mx") FILTER("DMARC") DMARC_NONE SPF FILTER("DKIM")
+	    DKIM HOP("out.b.example") AL "\n",
+	"", "al@b.example", 1},
+    {"above Received",
+	"Delivered-To: bob@a.example\n" DMARC_NONE DKIM
+	"Received-SPF: Pass (mailfrom)\n" HOP("mx") AL "\n",
+	"", "al@b.example", 1},
+    {"from the filter's own hop",
+	HOP("mx") "X-Spam: no\n" HOP("localhost") HOP("mx") SPF DKIM AL "\n",
+	"", "al@b.example", 1},
+    {"the lower one fails", HOP("mx") DKIM FAIL AL "\n", "", "al@b.example", 0},
+    /* What was there when the site got it. */
+    {"forged below the next hop", DMARC_NONE SPF HOP("mx") DKIM AL "\n", "",
+	"al@b.example", 0},
+    {"forged below a forged hop", HOP("mx") SPF HOP("mx") DKIM PASS AL "\n", "",
+	"al@b.example", 0},
+    {"forged beside a true one", HOP("mx") DMARC_NONE PASS AL "\n", "",
+	"al@b.example", 0},
+    {"too long beside a good one", DKIM OURS "spf=pass (" LONG ")\n" AL "\n",
+	"", "al@b.example", 0},
+    {"nine", SPF SPF SPF SPF SPF SPF SPF SPF DKIM AL "\n", "", "al@b.example",
+	0},
     {"a name that goes on",
 	"Authentication-Results" BLANKS_2100 ": mx; dmarc=pass\n" AL
 	"Submission-Token" BLANKS_2100 ": abc\n\n",

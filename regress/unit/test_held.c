@@ -133,6 +133,42 @@ the_same_again_is_not_written(void **state)
 	assert_true(store_dirty(f->store));
 }
 
+/*
+ * The peer's MYSTOKEN stays in front of what its fields have, which is another
+ * one in each message; and it is no news.
+ */
+static void
+fields_stand_behind_mystoken(void **state)
+{
+	struct fixture *f = *state;
+	struct bytes remote = text(AL), local = text(BOB), mine = text("mine");
+	static const char *const fields[] = {"f1", "f2", "f3"};
+	size_t i;
+
+	assert_false(held_is_settled(&f->issuer, remote, local, mine, NOW));
+	assert_int_equal(
+	    held_put(&f->issuer, remote, local, mine, HELD_MYSTOKEN, NOW), 0);
+	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		assert_int_equal(held_put_behind(&f->issuer, remote, local,
+				     text(fields[i]), mine, NOW),
+		    0);
+		assert_true(
+		    held_is_settled(&f->issuer, remote, local, mine, NOW));
+	}
+	assert_false(
+	    held_is_settled(&f->issuer, remote, local, text("f3"), NOW));
+	assert_false(held_is_settled(
+	    &f->issuer, remote, local, mine, NOW + 8 * 86400000ULL));
+	expect_held(f, AL, "mine");
+	assert_int_equal(forget(f, "mine"), 0);
+	expect_held(f, AL, "f3");
+	/* It is not in front, or gone: they come first, the newest before. */
+	assert_int_equal(
+	    held_put_behind(&f->issuer, remote, local, text("f4"), mine, NOW),
+	    0);
+	expect_held(f, AL, "f4");
+}
+
 static void
 old_ones_go(void **state)
 {
@@ -301,6 +337,7 @@ main(void)
 	    TEST(holds_alternatives),
 	    TEST(the_oldest_makes_room),
 	    TEST(the_same_again_is_not_written),
+	    TEST(fields_stand_behind_mystoken),
 	    TEST(old_ones_go),
 	    TEST(old_pairs_go),
 	    TEST(takes_what_the_protocol_allows),

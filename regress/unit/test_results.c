@@ -159,6 +159,14 @@ static const char *const bad[] = {
 };
 
 static int
+vouch_octets(const char *value, size_t length, const char *from)
+{
+	struct results_field field = {value, length};
+
+	return results_vouch(&field, 1, AUTHSERV, from);
+}
+
+static int
 vouch(const char *value, const char *from)
 {
 	/* Counted octets: what is behind them is not looked at. */
@@ -169,7 +177,7 @@ vouch(const char *value, const char *from)
 	assert_non_null(copy);
 	memcpy(copy, value, length);
 	copy[length] = ';';
-	result = results_vouch(copy, length, AUTHSERV, from);
+	result = vouch_octets(copy, length, from);
 	free(copy);
 	return result;
 }
@@ -231,10 +239,50 @@ odd_ones_do_not(void **state)
 			print_error("%s\n", bad[i]);
 		assert_false(vouch(bad[i], FROM));
 	}
-	assert_false(
-	    results_vouch(" mx.a.example; dmarc=pass\0", 26, AUTHSERV, FROM));
-	assert_false(results_vouch(
-	    " mx.a.example; dmarc=pass (\0)", 29, AUTHSERV, FROM));
+	assert_false(vouch_octets(" mx.a.example; dmarc=pass\0", 26, FROM));
+	assert_false(vouch_octets(" mx.a.example; dmarc=pass (\0)", 29, FROM));
+}
+
+#define ID " mx.a.example;"
+#define DMARC_PASS ID " dmarc=pass header.from=news.b.example"
+#define DMARC_NONE ID " dmarc=none header.from=news.b.example"
+#define DMARC_FAIL ID " dmarc=fail header.from=news.b.example"
+#define DKIM_PASS ID " dkim=pass header.d=b.example"
+#define SPF ID " spf=pass smtp.mailfrom=b.example"
+
+/* Of each method the topmost that tells of it; all must be well-formed. */
+static void
+several(void **state)
+{
+	static const struct {
+		const char *fields[4];
+		int vouch;
+	} rows[] = {{{NULL}, 0}, {{SPF, NULL}, 0},
+	    {{DMARC_PASS, SPF, DKIM_PASS, NULL}, 1},
+	    {{SPF, ID " none", DKIM_PASS, NULL}, 1},
+	    {{DMARC_NONE, DKIM_PASS, NULL}, 1},
+	    {{DKIM_PASS, DMARC_NONE, NULL}, 1}, {{SPF, DMARC_PASS, NULL}, 1},
+	    {{DMARC_NONE, DMARC_PASS, NULL}, 0},
+	    {{ID " dmarc=pass header.from=c.example", DMARC_PASS, NULL}, 0},
+	    {{ID " dkim=none", DKIM_PASS, NULL}, 0},
+	    {{ID " dkim=pass header.d=c.example", DKIM_PASS, NULL}, 0},
+	    {{DKIM_PASS, DMARC_FAIL, NULL}, 0},
+	    {{DMARC_FAIL, DKIM_PASS, NULL}, 0},
+	    {{DMARC_PASS, DMARC_FAIL, NULL}, 1},
+	    {{DMARC_PASS, ID " x", NULL}, 0}, {{ID " x", DMARC_PASS, NULL}, 0},
+	    {{DMARC_PASS, " mx.b.example; dmarc=pass", NULL}, 0}};
+	struct results_field fields[4];
+	size_t i, n;
+
+	(void)state;
+	for (i = 0; i < COUNT(rows); i++) {
+		for (n = 0; rows[i].fields[n] != NULL; n++) {
+			fields[n].value = rows[i].fields[n];
+			fields[n].length = strlen(rows[i].fields[n]);
+		}
+		if (results_vouch(fields, n, AUTHSERV, FROM) != rows[i].vouch)
+			fail_msg("row %zu", i);
+	}
 }
 
 /* A field that was cut off says something else, or nothing. */
@@ -253,7 +301,7 @@ no_end_is_run_over(void **state)
 			copy = malloc(j + (j == 0));
 			assert_non_null(copy);
 			memcpy(copy, text, j);
-			(void)results_vouch(copy, j, AUTHSERV, FROM);
+			(void)vouch_octets(copy, j, FROM);
 			free(copy);
 		}
 	}
@@ -266,6 +314,7 @@ main(void)
 	    cmocka_unit_test(vouches),
 	    cmocka_unit_test(is_about_one_domain),
 	    cmocka_unit_test(odd_ones_do_not),
+	    cmocka_unit_test(several),
 	    cmocka_unit_test(no_end_is_run_over),
 	};
 

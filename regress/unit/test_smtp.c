@@ -469,7 +469,8 @@ bad_lines(void **state)
 		int closed;
 	} rows[] = {{"NOOP\n", 5, 1}, {"NO\rOP", 5, 1}, {"NO\0OP", 5, 0},
 	    {"NOOP\nQUIT", 9, 1}, {"NOOP\r", 5, 1}, {"\0", 1, 0},
-	    {"NOOP\nBDAT 5", 11, 1}, {"BDAT\0005", 6, 1}, {" bmtd\t5\0", 8, 1}};
+	    {"NOOP\nBDAT 5", 11, 1}, {"\0\nBDAT 5", 8, 1}, {"\0\rx", 3, 1},
+	    {"\0\r", 2, 1}, {"BDAT\0005", 6, 1}, {" bmtd\t5\0", 8, 1}};
 	size_t i;
 
 	(void)state;

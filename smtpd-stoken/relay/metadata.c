@@ -120,8 +120,10 @@ mail_find_metadata(struct mail *mail)
 	struct mail_metadata *metadata = mail->metadata;
 	uint64_t at, n;
 
-	for (at = 0; metadata != NULL && at < metadata->size; at += n)
+	for (at = 0; metadata != NULL && at < metadata->size; at += n) {
 		if ((n = take_container(mail, at)) == 0)
 			return -1;
+		mail->containers.count++;
+	}
 	return 0;
 }

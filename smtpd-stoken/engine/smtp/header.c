@@ -14,6 +14,8 @@
 
 /* Octets of a field that are looked at; the rest of it shares its fate. */
 #define FIELD_MAX 2048
+/* Fields of rules.authserv that are kept: so many filters has no site. */
+#define RESULTS_MAX 8
 
 /* What happens to the octets of the field under way. */
 enum field_way {
@@ -29,15 +31,15 @@ struct header {
 	struct header_rules rules;
 	char *tokens[SMTP_SUPPLIED_MAX];
 	size_t token_count;
-	char *verdict; /* Authentication-Results of rules.authserv */
-	size_t verdict_length;
+	char *results[RESULTS_MAX]; /* of rules.authserv */
+	size_t results_length[RESULTS_MAX], results_count;
 	unsigned int hops;
 	uint8_t seen[FIELD_NONE]; /* how many of a kind came */
 	uint8_t kind, way; /* of the field under way */
 	uint8_t fresh; /* at the start of a line */
 	uint8_t later; /* not the first line */
 	uint8_t excess; /* there is more of it than is kept in field */
-	uint8_t judged; /* the topmost of rules.authserv came */
+	uint8_t judged; /* all that count of rules.authserv came */
 	size_t length;
 	char field[FIELD_MAX];
 	char from[ADDRESS_MAX + 1];
@@ -64,6 +66,13 @@ header_new(const struct header_rules *rules)
 	return header;
 }
 
+static void
+drop_results(struct header *header)
+{
+	while (header->results_count > 0)
+		free(header->results[--header->results_count]);
+}
+
 void
 header_free(struct header *header)
 {
@@ -73,7 +82,7 @@ header_free(struct header *header)
 		return;
 	for (i = 0; i < header->token_count; i++)
 		free(header->tokens[i]);
-	free(header->verdict);
+	drop_results(header);
 	free(header);
 }
 
@@ -117,20 +126,30 @@ keep_token(struct header *header, const char *value, size_t length)
 		header->token_count++;
 }
 
-/* RFC 8601 section 4.1: of those in its name only the topmost is believed. */
+/*
+ * Those in its name that count: the topmost, and what the site's other filters
+ * wrote beside it, until a Received field (begin_field): what is below that
+ * was there when the site got the message, and may be anybody's. One that is
+ * too long may have said anything.
+ */
 static void
-keep_verdict(struct header *header)
+keep_results(struct header *header)
 {
-	if (header->judged ||
+	size_t n = header->results_count;
+
+	if (header->judged || n == RESULTS_MAX ||
 	    field_authserv_is(
 		header->field, header->length, header->rules.authserv) != 1)
 		return;
-	header->judged = 1;
 	if (header->excess ||
-	    (header->verdict = malloc(header->length)) == NULL)
+	    (header->results[n] = malloc(header->length)) == NULL) {
+		drop_results(header);
+		header->judged = 1;
 		return;
-	memcpy(header->verdict, header->field, header->length);
-	header->verdict_length = header->length;
+	}
+	memcpy(header->results[n], header->field, header->length);
+	header->results_length[n] = header->length;
+	header->results_count++;
 }
 
 /* A field that passed, and was to be read. */
@@ -140,7 +159,7 @@ read_field(struct header *header)
 	if (header->kind == FIELD_TOKEN)
 		keep_token(header, header->field, header->length);
 	else if (header->kind == FIELD_RESULTS)
-		keep_verdict(header);
+		keep_results(header);
 	else if (header->seen[FIELD_FROM] > 1)
 		header->from[0] = '\0';
 	else if (!header->excess)
@@ -283,9 +302,10 @@ begin_field(struct header *header, enum field_kind kind)
 
 	header->way = WAY_PASSING;
 	header->kind = (uint8_t)kind;
-	if (kind == FIELD_RECEIVED)
+	if (kind == FIELD_RECEIVED) {
 		header->hops++;
-	else if (is_judged(header, kind))
+		header->judged |= header->results_count > 0;
+	} else if (is_judged(header, kind))
 		header->way = WAY_HOLDING;
 	else if ((kind == FIELD_FROM &&
 		     (rules->learn ||
@@ -446,7 +466,14 @@ header_from(const struct header *header)
 int
 header_is_authentic(const struct header *header)
 {
-	return header->verdict != NULL && header->from[0] != '\0' &&
-	    results_vouch(header->verdict, header->verdict_length,
-		header->rules.authserv, header->from);
+	struct results_field fields[RESULTS_MAX];
+	size_t i;
+
+	for (i = 0; i < header->results_count; i++) {
+		fields[i].value = header->results[i];
+		fields[i].length = header->results_length[i];
+	}
+	return header->from[0] != '\0' &&
+	    results_vouch(fields, header->results_count, header->rules.authserv,
+		header->from);
 }

@@ -53,8 +53,8 @@ const char *header_token(const struct header *, size_t n);
  */
 const char *header_from(const struct header *);
 /*
- * Whether the topmost Authentication-Results field of authserv vouches for
- * that address (results.h).
+ * Whether the Authentication-Results fields of authserv, from the topmost one
+ * to the Received field below it, vouch for that address (results.h).
  */
 int header_is_authentic(const struct header *);
 

@@ -19,21 +19,25 @@ static const struct smtp_refusal not_waited = {
 /*
  * A line that was refused is thrown away up to its CR LF, and to nothing
  * else: a bare LF that ended it would let the rest be read as a command
- * (F-111).
+ * (F-111). One that holds a CR or LF may be two to the client: see
+ * lost_track().
  */
 static size_t
 skip(struct smtp_session *session, const char *data, size_t length)
 {
-	const char *p = data, *end = data + length, *lf;
+	size_t i;
 
-	while ((lf = memchr(p, '\n', (size_t)(end - p))) != NULL) {
-		if (lf > data ? lf[-1] == '\r' : session->skipped_cr) {
-			session->skipping = 0;
-			return (size_t)(lf - data) + 1;
+	for (i = 0; i < length; i++) {
+		if (session->skipped_cr != (data[i] == '\n')) {
+			smtp_close(session, "errors");
+			return length;
 		}
-		p = lf + 1;
+		if (data[i] == '\n') {
+			session->skipping = 0;
+			return i + 1;
+		}
+		session->skipped_cr = data[i] == '\r';
 	}
-	session->skipped_cr = data[length - 1] == '\r';
 	session->skipped += length;
 	if (session->skipped > SMTP_SKIP_MAX) {
 		smtp_reply(session, 421, "4.7.0", "%s Line without an end",

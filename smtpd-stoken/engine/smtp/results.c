@@ -319,14 +319,46 @@ dmarc_vouches(const struct result *result, const char *domain)
 	    strcmp(from, domain) == 0;
 }
 
-/* What is behind the authserv-id. */
-static int
-read_results(struct reader *r, const char *domain)
+/* What all the fields say. */
+struct word {
+	const char *domain; /* of From */
+	int told_dkim, told_dmarc; /* a field above, or this one, had one */
+	int good, bad;
+};
+
+static void
+weigh(struct reader *r, struct word *word)
 {
 	struct result result;
-	int dkim = 0, dmarc = 0, dmarcs = 0;
+	int dkim = 0, dmarc = 0, dkims = 0, dmarcs = 0;
+
+	while (accept(r, ';')) {
+		if (peek(r) == -1)
+			break; /* servers end it so */
+		read_result(r, &result);
+		if (result.method == METHOD_DMARC) {
+			r->odd |= dmarcs++ > 0;
+			word->bad |= result.fail && !word->told_dmarc;
+			dmarc =
+			    result.pass && dmarc_vouches(&result, word->domain);
+		} else if (result.method == METHOD_DKIM) {
+			dkims++;
+			dkim |=
+			    result.pass && dkim_vouches(&result, word->domain);
+		}
+	}
+	word->good |=
+	    (dkim && !word->told_dkim) || (dmarc && !word->told_dmarc);
+	word->told_dkim |= dkims > 0;
+	word->told_dmarc |= dmarcs > 0;
+}
+
+/* What is behind the authserv-id. */
+static void
+read_results(struct reader *r, struct word *word)
+{
+	char method[KEYWORD_MAX + 1];
 	size_t start;
-	char word[KEYWORD_MAX + 1];
 
 	if (!skip(r) && peek(r) != ';')
 		r->odd = 1;
@@ -336,41 +368,38 @@ read_results(struct reader *r, const char *domain)
 	}
 	start = r->at;
 	if (accept(r, ';')) {
-		read_keyword(r, word);
+		read_keyword(r, method);
 		skip(r);
-		if (strcasecmp(word, "none") == 0 && peek(r) == -1)
-			return 0; /* no-result */
+		if (strcasecmp(method, "none") == 0 && peek(r) == -1)
+			return; /* no-result */
 		r->at = start;
 	}
-	while (accept(r, ';')) {
-		if (peek(r) == -1)
-			break; /* servers end it so */
-		read_result(r, &result);
-		if (result.method == METHOD_DMARC) {
-			r->odd |= dmarcs++ > 0 || result.fail;
-			dmarc = result.pass && dmarc_vouches(&result, domain);
-		} else if (result.method == METHOD_DKIM && result.pass)
-			dkim |= dkim_vouches(&result, domain);
-	}
-	if (r->odd || r->at != r->length)
-		return 0;
-	return dkim || dmarc;
+	weigh(r, word);
+	word->bad |= r->odd || r->at != r->length;
 }
 
 int
-results_vouch(
-    const char *value, size_t length, const char *authserv, const char *from)
+results_vouch(const struct results_field *fields, size_t count,
+    const char *authserv, const char *from)
 {
-	struct reader r = {value, length, 0, 0};
 	char domain[ADDRESS_DOMAIN_MAX + 1];
 	const char *at = strrchr(from, '@');
+	struct word word = {.domain = domain};
+	struct reader r;
 	struct value id;
+	size_t i;
 
 	if (at == NULL ||
-	    domain_canonical(at + 1, strlen(at + 1), domain) == -1 ||
-	    field_authserv_is(value, length, authserv) != 1)
+	    domain_canonical(at + 1, strlen(at + 1), domain) == -1)
 		return 0;
-	skip(&r);
-	read_value(&r, &id, 0);
-	return read_results(&r, domain);
+	for (i = 0; i < count && !word.bad; i++) {
+		if (field_authserv_is(
+			fields[i].value, fields[i].length, authserv) != 1)
+			return 0;
+		r = (struct reader) {fields[i].value, fields[i].length, 0, 0};
+		skip(&r);
+		read_value(&r, &id, 0);
+		read_results(&r, &word);
+	}
+	return word.good && !word.bad;
 }

@@ -4,24 +4,31 @@
 
 #include <stddef.h>
 
+/* The value of a field, as it stands behind the colon; folds end in "\n". */
+struct results_field {
+	const char *value;
+	size_t length;
+};
+
 /*
- * Whether the value of an Authentication-Results field (RFC 8601), as it
- * stands behind the colon, vouches for the address in the From field.
+ * Whether Authentication-Results fields (RFC 8601) vouch for the address in
+ * the From field: those of one site, topmost first, since each of its filters
+ * may have written one.
  *
- * It does when its authserv-id is `authserv`, and
+ * They do when their authserv-id is `authserv`, and
  *   dmarc=pass, with header.from, if that is given, the domain of From; or
  *   dkim=pass, with header.d (without one: the domain of header.i) the domain
  *   of From, or one that it lies below. That one has a dot: not "com".
- * Every dkim is looked at. With dmarc=fail, or two of dmarc, the field vouches
- * for nothing, and so does one in which anything is not as the RFC says: a
- * version other than 1, a comment or quoted string without an end, an octet
+ * Of each method the topmost field that tells of it counts, and in that every
+ * dkim is looked at. With dmarc=fail they vouch for nothing, and so they do
+ * if anything is not as the RFC says: two of dmarc in a field, a version other
+ * than 1, a comment or quoted string without an end, an octet
  * that has no place there. Only values of properties may hold what ought to
  * be quoted ("/", "=", ":"), since servers write them so.
  *
- * value: length octets, folded lines joined by "\n". from: an address.
- * Returns 1 or 0.
+ * from: an address. Returns 1 or 0.
  */
-int results_vouch(
-    const char *value, size_t length, const char *authserv, const char *from);
+int results_vouch(const struct results_field *, size_t count,
+    const char *authserv, const char *from);
 
 #endif

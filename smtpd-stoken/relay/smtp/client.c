@@ -68,8 +68,10 @@ client_end(
 			    client->owner, recipient->id, &told);
 		else
 			client->actions->result(client->owner, recipient->id,
-			    transaction->phase == PHASE_FINAL ? &unknown
-							      : &told);
+			    transaction->phase != PHASE_FINAL ? &told
+				: transaction->refused
+				? &transaction->chunk_reply
+				: &unknown);
 	}
 	envelope_free(transaction);
 	client->actions->over(

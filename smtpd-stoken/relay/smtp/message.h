@@ -12,11 +12,19 @@
  * container of type 0, then the containers as they are, what is left of the
  * head, and the content, which is without the fields that came in containers
  * (M-26, M-27). Other peers get head and message as without this.
+ *
+ * A peer like this server takes CLIENT_CONTAINERS_MOST containers and refuses
+ * the message with one more (D-M08). So where there are as many already, the
+ * Received field stays in the head: one that came must go on (M-29), while
+ * ours only should have a container of its own (M-26).
  */
+#define CLIENT_CONTAINERS_MOST 64
+
 struct client_metadata {
 	uint64_t content_size; /* octets that read_content gives */
 	/* Octets; each is its length in 4 octets, high first; type; data. */
 	uint64_t containers_size;
+	size_t count; /* of containers */
 	/* As client_message.read, with its reader. */
 	int (*read_content)(
 	    void *reader, uint64_t offset, void *buffer, size_t size);

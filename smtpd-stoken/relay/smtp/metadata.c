@@ -59,6 +59,8 @@ metadata_begin(struct client *client)
 	    (client->extensions.offered & needed) != needed)
 		return;
 	client->transaction.containers = 1;
+	client->transaction.traced =
+	    message->metadata->count >= CLIENT_CONTAINERS_MOST;
 	message->size = message->metadata->content_size;
 	message->read = message->metadata->read_content;
 }

@@ -74,6 +74,8 @@ struct transaction {
 	int body_out; /* all of it but the dot */
 	unsigned int chunks; /* without an answer */
 	int failed; /* RSET is due */
+	int refused; /* a chunk was, with the last octets out: */
+	struct client_reply chunk_reply; /* so */
 	int containers; /* not all are out yet */
 	int traced; /* that of ours is */
 	uint64_t taken; /* octets of the others */

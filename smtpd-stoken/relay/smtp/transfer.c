@@ -167,6 +167,21 @@ step_data(struct client *client, char *out)
 	return 1;
 }
 
+/*
+ * RFC 3030. LAST waits for the answers to all chunks: how many replies a LAST
+ * behind a refused chunk gets in LMTP, peers do not agree on (F-04, F-12). A
+ * message that follows its containers at once in one piece, to one recipient,
+ * does not wait: there is one reply to it, and that one counts (M-14, M-15).
+ */
+static int
+may_end(const struct client *client)
+{
+	const struct transaction *transaction = &client->transaction;
+
+	return transaction->message.position == 0 &&
+	    transaction->accepted == 1 && !is_held(client);
+}
+
 /* Whether the peer may be sent a chunk. */
 static int
 may_send(const struct client *client, int last)
@@ -175,7 +190,7 @@ may_send(const struct client *client, int last)
 
 	if (chunks == 0)
 		return !reply_begun(&client->parser);
-	return !last && chunks < CHUNKS_MAX &&
+	return (!last || may_end(client)) && chunks < CHUNKS_MAX &&
 	    (client->extensions.offered & EXTENSION_PIPELINING);
 }
 
@@ -212,10 +227,6 @@ step_container(struct client *client, char *out)
 	return 1;
 }
 
-/*
- * RFC 3030. LAST waits for the answers to all chunks: how many replies a LAST
- * behind a refused chunk gets in LMTP, peers do not agree on (F-04, F-12).
- */
 static int
 step_chunk(struct client *client, char *out)
 {
@@ -282,6 +293,13 @@ on_chunk(struct client *client, const struct client_reply *reply)
 		client_fault(client, "a reply of a wrong kind");
 		return;
 	}
+	if (client->transaction.phase == PHASE_FINAL) {
+		/* What is said to LAST counts: there may be mail there. */
+		if (!client->transaction.refused)
+			client->transaction.chunk_reply = *reply;
+		client->transaction.refused = 1;
+		return;
+	}
 	/*
 	 * Other chunks may be on their way, and peers differ in how they
 	 * answer them: no reply of theirs shall be taken for another's.
@@ -315,8 +333,11 @@ on_final(struct client *client, const struct client_reply *reply)
 		client_fault(client, "a reply of a wrong kind");
 		return;
 	}
-	if (reply->code / 100 != 2)
+	if (reply->code / 100 != 2) {
 		transaction->failed = 1;
+		if (transaction->refused) /* that is why */
+			reply = &transaction->chunk_reply;
+	}
 	if (client->settings->lmtp) {
 		for (i = transaction->told; i < transaction->count &&
 		     transaction->recipients[i].state != RECIPIENT_ACCEPTED;
@@ -341,10 +362,10 @@ transfer_reply(struct client *client, const struct client_reply *reply)
 {
 	if (client->transaction.phase == PHASE_DATA)
 		on_data(client, reply);
-	else if (client->transaction.phase == PHASE_FINAL)
-		on_final(client, reply);
 	else if (client->transaction.chunks > 0)
 		on_chunk(client, reply);
+	else if (client->transaction.phase == PHASE_FINAL)
+		on_final(client, reply);
 	else
 		on_early(client, reply);
 }
