@@ -429,6 +429,22 @@ constraints(void **state)
 	    0);
 }
 
+/* Where nobody is verified anybody is taken. */
+static void
+without_verification(void **state)
+{
+	struct trust *verifies = trust;
+	char why[128];
+
+	(void)state;
+	trust = trust_new(NULL, 0, why, sizeof(why));
+	assert_non_null(trust);
+	assert_int_equal(is_taken("x", "DNS:x.example", &plain), 1);
+	assert_string_equal(seen.complaint, "");
+	trust_free(trust);
+	trust = verifies;
+}
+
 /* Names that are too long are no reason to ask for less. */
 static void
 long_names(void **state)
@@ -458,6 +474,7 @@ main(void)
 	    cmocka_unit_test(addresses),
 	    cmocka_unit_test(chains),
 	    cmocka_unit_test(constraints),
+	    cmocka_unit_test(without_verification),
 	    cmocka_unit_test(long_names),
 	};
 
