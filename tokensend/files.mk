@@ -14,9 +14,11 @@ TOKENSEND_OBJS = \
 TOKENSEND_RELAY_OBJS = \
 	smtpd-stoken/relay/discover.o \
 	smtpd-stoken/relay/dns.o \
+	smtpd-stoken/relay/domains.o \
 	smtpd-stoken/relay/identity.o \
 	smtpd-stoken/relay/link.o \
 	smtpd-stoken/relay/resolve.o \
 	smtpd-stoken/relay/server.o \
+	smtpd-stoken/relay/targets.o \
 	smtpd-stoken/relay/token_answer.o \
 	smtpd-stoken/relay/trust.o

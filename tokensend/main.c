@@ -131,6 +131,8 @@ static void
 prepare(struct sending *sending, struct tokenfile *file)
 {
 	const struct options *options = sending->options;
+	struct discover_settings discovers = {
+	    .mx_fallback = options->mx, .clock = find_clock};
 	char problem[512];
 
 	if (trust_init() == -1)
@@ -142,7 +144,7 @@ prepare(struct sending *sending, struct tokenfile *file)
 		fail(EX_OSERR, "out of memory");
 	if (resolve_init(options->resolver, problem, sizeof(problem)) == -1)
 		fail(EX_OSERR, "%s", problem);
-	discover_configure(options->mx, find_clock);
+	discover_configure(&discovers);
 	narrow(file);
 }
 

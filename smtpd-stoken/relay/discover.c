@@ -1,23 +1,30 @@
 /* SPDX-License-Identifier: ISC */
-#include <sys/types.h>
-#include <sys/queue.h>
-#include <sys/tree.h>
+#include <sys/time.h>
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "smtpd-stoken/relay/discover.h"
-#include "smtpd-stoken/relay/dns.h"
+#include "smtpd-stoken/relay/domains.h"
 
-#define TARGETS_MOST 16
-#define TARGET_ADDRESSES 4
+/* Questions for addresses that are under way, for all domains. */
+#define LOOKUPS_MOST 256
+/* How long others are waited for once there is a server to be tried. */
+#define GRACE_MILLISECONDS 1000
 /* Seconds that an answer is used, whatever its TTL says. */
-#define LEAST 5
+#define LEAST 1
 #define MOST 86400
 #define NONE_LEAST 30
 #define NONE_MOST 3600
 #define NONE_USUAL 300
+/*
+ * RFC 2308 section 7: a failure is not an answer, and is remembered for 5
+ * minutes at most; shortly when to see it again costs nobody a wait.
+ */
+#define FAILED_LEAST 30
+#define FAILED_MOST 300
+#define FAILED_SLOWLY 2000 /* milliseconds */
 
 struct discovery {
 	TAILQ_ENTRY(discovery) entry;
@@ -26,210 +33,27 @@ struct discovery {
 	void *owner;
 };
 
-struct target {
-	struct domain *domain;
-	uint32_t priority;
-	uint16_t weight, port;
-	int implicit;
-	char host[256];
-	struct address addresses[TARGET_ADDRESSES];
-	size_t count;
-};
-
-/* What is asked: in this order, until there is something. */
-static const struct question {
+/* What is asked: in this order, until there is something (RFC 8314, 5.1). */
+static const struct service {
 	const char *prefix;
-	int type;
 	int implicit;
-} questions[] = {
-    {"_submissions._tcp.", DNS_SRV, 1},
-    {"_submission._tcp.", DNS_SRV, 0},
-    {"", DNS_MX, 1},
+} services[] = {
+    {"_submissions._tcp.", 1},
+    {"_submission._tcp.", 0},
 };
 
-#define QUESTIONS (sizeof(questions) / sizeof(questions[0]))
+#define SERVICES (sizeof(services) / sizeof(services[0]))
 
-struct domain {
-	RB_ENTRY(domain) entry;
-	TAILQ_HEAD(, discovery)
-	waiting;
-	int asking;
-	int busy; /* answers are given: it stays */
-	size_t question; /* the one under way */
-	unsigned int lookups; /* of addresses, under way */
-	uint64_t until; /* what is known is good */
-	uint64_t blamed_until;
-	uint32_t ttl; /* the least so far */
-	char why[128]; /* there is none; or it is blamed */
-	struct target *targets;
-	size_t count;
-	char name[];
-};
+static struct discover_settings current;
+static unsigned int lookups;
 
-static int
-compare(const struct domain *a, const struct domain *b)
-{
-	return strcmp(a->name, b->name);
-}
-
-RB_HEAD(domain_tree, domain);
-static struct domain_tree domains = RB_INITIALIZER(&domains);
-RB_PROTOTYPE(domain_tree, domain, entry, compare)
-RB_GENERATE(domain_tree, domain, entry, compare)
-
-static size_t domain_count;
-static int with_mx;
-static uint64_t (*now)(void);
-
-static void ask(struct domain *);
-
-static void
-domain_free(struct domain *domain)
-{
-	RB_REMOVE(domain_tree, &domains, domain);
-	domain_count--;
-	free(domain->targets);
-	free(domain);
-}
+static void ask_service(struct domain *);
 
 void
-discover_configure(int mx_fallback, uint64_t (*clock)(void))
+discover_configure(const struct discover_settings *settings)
 {
-	struct domain *domain, *next;
-
-	with_mx = mx_fallback;
-	now = clock;
-	RB_FOREACH_SAFE (domain, domain_tree, &domains, next) {
-		domain->until = domain->blamed_until = 0;
-		if (!domain->asking && !domain->busy)
-			domain_free(domain);
-	}
-}
-
-static struct domain *
-find(const char *name)
-{
-	struct domain *key, *found = NULL;
-	size_t size = strlen(name) + 1;
-
-	if ((key = malloc(sizeof(*key) + size)) == NULL)
-		return NULL;
-	memcpy(key->name, name, size);
-	found = RB_FIND(domain_tree, &domains, key);
-	free(key);
-	return found;
-}
-
-/* The one that would be of use for the shortest time makes room. */
-static int
-make_room(void)
-{
-	struct domain *domain, *oldest = NULL;
-	uint64_t least = UINT64_MAX, until;
-
-	if (domain_count < DISCOVER_DOMAINS)
-		return 0;
-	RB_FOREACH (domain, domain_tree, &domains) {
-		until = domain->until > domain->blamed_until
-		    ? domain->until
-		    : domain->blamed_until;
-		if (!domain->asking && !domain->busy && until < least) {
-			least = until;
-			oldest = domain;
-		}
-	}
-	if (oldest == NULL)
-		return -1;
-	domain_free(oldest);
-	return 0;
-}
-
-static struct domain *
-get(const char *name)
-{
-	struct domain *domain = find(name);
-	size_t size = strlen(name) + 1;
-
-	if (domain != NULL)
-		return domain;
-	if (size > DNS_NAME_SIZE - 20 || make_room() == -1 ||
-	    (domain = calloc(1, sizeof(*domain) + size)) == NULL)
-		return NULL;
-	memcpy(domain->name, name, size);
-	TAILQ_INIT(&domain->waiting);
-	RB_INSERT(domain_tree, &domains, domain);
-	domain_count++;
-	return domain;
-}
-
-/* RFC 2782: among those of a priority by chance, as the weights say. */
-static size_t
-pick(const struct domain *domain, const uint8_t *used, uint32_t priority)
-{
-	uint32_t sum = 0, at;
-	size_t i, last = domain->count;
-	int zeros = 0;
-
-	for (i = 0; i < domain->count; i++)
-		if (!used[i] && domain->targets[i].priority == priority) {
-			sum += domain->targets[i].weight;
-			zeros += domain->targets[i].weight == 0;
-		}
-	/* Those of weight 0 have a small chance too. */
-	at = arc4random_uniform(sum + (uint32_t)zeros);
-	for (i = 0; i < domain->count; i++) {
-		if (used[i] || domain->targets[i].priority != priority)
-			continue;
-		last = i;
-		sum = domain->targets[i].weight == 0
-		    ? 1
-		    : domain->targets[i].weight;
-		if (at < sum)
-			break;
-		at -= sum;
-	}
-	return last;
-}
-
-/* The lowest priority that is left; -1: none is. */
-static int64_t
-lowest(const struct domain *domain, const uint8_t *used)
-{
-	int64_t priority = -1;
-	size_t i;
-
-	for (i = 0; i < domain->count; i++)
-		if (!used[i] &&
-		    (priority == -1 || domain->targets[i].priority < priority))
-			priority = domain->targets[i].priority;
-	return priority;
-}
-
-static void
-arrange(const struct domain *domain, struct servers *servers)
-{
-	uint8_t used[TARGETS_MOST] = {0};
-	const struct target *target;
-	struct server *server;
-	size_t i;
-	int64_t priority;
-
-	servers->count = 0;
-	while ((priority = lowest(domain, used)) != -1) {
-		i = pick(domain, used, (uint32_t)priority);
-		used[i] = 1;
-		target = &domain->targets[i];
-		for (i = 0; i < target->count; i++) {
-			if (servers->count == SERVERS_MOST)
-				return;
-			server = &servers->list[servers->count++];
-			server->address = target->addresses[i];
-			server->implicit = target->implicit;
-			server->validated = 0;
-			(void)strlcpy(
-			    server->host, target->host, sizeof(server->host));
-		}
-	}
+	current = *settings;
+	domains_forget();
 }
 
 static void
@@ -238,20 +62,21 @@ answer(const struct domain *domain, discover_function *done, void *owner)
 	static struct servers servers;
 
 	servers.count = 0;
-	if (now() >= domain->blamed_until)
-		arrange(domain, &servers);
+	if (current.clock() >= domain->blamed_until)
+		targets_arrange(&domain->targets, &servers);
 	done(owner, &servers, servers.count > 0 ? NULL : domain->why);
 }
 
 /* All who wait are told. Who asks from within is answered from within. */
 static void
-finish(struct domain *domain)
+tell(struct domain *domain)
 {
 	struct discovery *discovery;
 	discover_function *done;
 	void *owner;
 
-	domain->asking = 0;
+	(void)evtimer_del(&domain->grace);
+	domain->enough = 1;
 	domain->busy++;
 	while ((discovery = TAILQ_FIRST(&domain->waiting)) != NULL) {
 		done = discovery->done;
@@ -268,32 +93,77 @@ within(uint32_t seconds, uint32_t least, uint32_t most)
 	return seconds < least ? least : seconds > most ? most : seconds;
 }
 
+static void
+keep(struct domain *domain, uint32_t seconds)
+{
+	domain->until = current.clock() + (uint64_t)seconds * 1000;
+}
+
 /* There is nothing, for so many seconds. */
 static void
 give_up(struct domain *domain, uint32_t seconds, const char *why)
 {
-	free(domain->targets);
-	domain->targets = NULL;
-	domain->count = 0;
+	targets_clear(&domain->targets);
 	(void)strlcpy(domain->why, why, sizeof(domain->why));
-	domain->until = now() + (uint64_t)seconds * 1000;
-	finish(domain);
+	keep(domain, seconds);
+	tell(domain);
 }
 
 static void
-look_at_addresses(struct domain *domain)
+find_nothing(struct domain *domain)
 {
-	size_t i, found = 0;
+	uint64_t spent = current.clock() - domain->began;
+	uint32_t ttl = within(domain->ttl, NONE_LEAST, NONE_MOST);
 
-	for (i = 0; i < domain->count; i++)
-		found += domain->targets[i].count;
-	if (found == 0) {
+	if (domain->failed)
+		give_up(domain,
+		    spent < FAILED_SLOWLY ? FAILED_LEAST : FAILED_MOST,
+		    "the DNS fails");
+	else if (domain->declined)
+		give_up(domain, ttl, "it says that there is no such server");
+	else if (domain->targets.count > 0)
 		give_up(domain, NONE_USUAL, "its server has no address");
-		return;
+	else
+		give_up(domain, ttl, "it names no server that takes tokens");
+}
+
+/* All answers are there. What is missing may be there soon. */
+static void
+settle(struct domain *domain)
+{
+	int whole = targets_whole(&domain->targets) && !domain->failed;
+
+	if (!targets_some(&domain->targets))
+		find_nothing(domain);
+	else {
+		keep(domain,
+		    within(domain->ttl, LEAST, whole ? MOST : NONE_USUAL));
+		tell(domain);
 	}
-	domain->until =
-	    now() + (uint64_t)within(domain->ttl, LEAST, MOST) * 1000;
-	finish(domain);
+	if (domain->stale)
+		domain->until = 0;
+}
+
+/* A question was answered, one way or another. */
+static void
+answered(struct domain *domain)
+{
+	struct timeval grace = {.tv_sec = GRACE_MILLISECONDS / 1000};
+
+	if (--domain->asking == 0)
+		settle(domain);
+	else if (!domain->enough && targets_some(&domain->targets) &&
+	    !evtimer_pending(&domain->grace, NULL))
+		(void)evtimer_add(&domain->grace, &grace);
+}
+
+/* One slow name server must not cost all of the time for delivery. */
+static void
+on_grace(int fd, short what, void *context)
+{
+	(void)fd;
+	(void)what;
+	tell(context);
 }
 
 static void
@@ -303,83 +173,62 @@ on_addresses(void *owner, const struct addresses *addresses, const char *why)
 	struct domain *domain = target->domain;
 	size_t i;
 
+	lookups--;
 	if (why == NULL && addresses->ttl < domain->ttl)
 		domain->ttl = addresses->ttl;
 	for (i = 0; why == NULL && i < addresses->count; i++)
-		if (target->count < TARGET_ADDRESSES)
-			target->addresses[target->count++] = addresses->list[i];
-	if (--domain->lookups == 0)
-		look_at_addresses(domain);
+		target_address(target, &addresses->list[i]);
+	answered(domain);
 }
 
+/* The dot: a host of the DNS, whole as it is, whatever /etc says. */
 static void
-find_addresses(struct domain *domain)
+find_address(struct target *target)
 {
-	size_t i;
+	char name[DNS_NAME_SIZE + 1];
 
-	domain->lookups = (unsigned int)domain->count;
-	domain->lookups++; /* answers may come from within */
-	for (i = 0; i < domain->count; i++)
-		resolve_host(domain->targets[i].host, domain->targets[i].port,
-		    on_addresses, &domain->targets[i]);
-	if (--domain->lookups == 0)
-		look_at_addresses(domain);
-}
-
-static void
-add_target(struct domain *domain, const struct dns_record *record,
-    uint16_t port, int implicit)
-{
-	struct target *target = &domain->targets[domain->count];
-
-	if (domain->count == TARGETS_MOST || port == 0 || port == 25)
-		return; /* RFC 2033 section 5 */
-	target->domain = domain;
-	/* Of an MX, 465 comes before 587. */
-	target->priority = 2U * record->priority + (implicit ? 0 : 1);
-	target->weight = record->weight;
-	target->port = port;
-	target->implicit = implicit;
-	(void)strlcpy(target->host, record->target, sizeof(target->host));
-	domain->count++;
-}
-
-/* The best come first: they must be among those there is room for. */
-static int
-by_priority(const void *a, const void *b)
-{
-	const struct dns_record *one = a, *other = b;
-
-	return (one->priority > other->priority) -
-	    (one->priority < other->priority);
-}
-
-static int
-take_targets(struct domain *domain, struct dns_answer *records)
-{
-	const struct question *question = &questions[domain->question];
-	const struct dns_record *record = records->list;
-	size_t i;
-
-	free(domain->targets);
-	domain->count = 0;
-	domain->targets = calloc(TARGETS_MOST, sizeof(*domain->targets));
-	if (domain->targets == NULL)
-		return -1;
-	qsort(records->list, records->count, sizeof(records->list[0]),
-	    by_priority);
-	for (i = 0; i < records->count; i++, record++) {
-		if (record->target[0] == '\0')
-			continue;
-		if (question->type == DNS_SRV) {
-			add_target(
-			    domain, record, record->port, question->implicit);
-			continue;
-		}
-		add_target(domain, record, 465, 1);
-		add_target(domain, record, 587, 0);
+	if (lookups >= LOOKUPS_MOST) {
+		target->domain->failed = 1;
+		return;
 	}
-	return 0;
+	lookups++;
+	target->domain->asking++;
+	snprintf(name, sizeof(name), "%s.", target->host);
+	resolve_host(name, target->port, on_addresses, target);
+}
+
+static void
+find_addresses(struct domain *domain, size_t from)
+{
+	size_t i, until = domain->targets.count;
+
+	for (i = from; i < until; i++) {
+		domain->targets.list[i]->domain = domain;
+		domain->targets.list[i]->validated = domain->validated;
+	}
+	for (i = from; i < until; i++)
+		find_address(domain->targets.list[i]);
+}
+
+/* What an answer says; NULL: nothing. */
+static struct dns_answer *
+read_answer(struct domain *domain, const char *name, int type,
+    const uint8_t *message, size_t length)
+{
+	static struct dns_answer records;
+	uint32_t ttl;
+
+	if (message == NULL ||
+	    dns_parse(&records, name, type, message, length) == -1) {
+		domain->failed = 1;
+		return NULL;
+	}
+	ttl = records.has_ttl ? records.ttl : NONE_USUAL;
+	if (ttl < domain->ttl)
+		domain->ttl = ttl;
+	if (!current.dnssec || !records.validated)
+		domain->validated = 0;
+	return &records;
 }
 
 /* RFC 2782: "." says that there is none; RFC 7505: null MX. */
@@ -390,55 +239,123 @@ says_no(const struct dns_answer *records)
 }
 
 static void
-on_records(void *owner, int failed, const uint8_t *message, size_t length)
+on_mx(void *owner, int failed, const uint8_t *message, size_t length)
 {
-	static struct dns_answer records;
 	struct domain *domain = owner;
-	uint32_t ttl = NONE_USUAL;
+	size_t before = domain->targets.count;
+	struct dns_answer *records = read_answer(
+	    domain, domain->name, DNS_MX, failed ? NULL : message, length);
 
-	if (failed ||
-	    dns_parse(&records, questions[domain->question].type, message,
-		length) == -1) {
-		give_up(domain, DISCOVER_BLAME / 1000, "the DNS fails");
-		return;
+	if (records != NULL && says_no(records))
+		domain->declined = 1;
+	else if (records != NULL) {
+		if (targets_mx(&domain->targets, records) == -1)
+			domain->failed = 1;
+		find_addresses(domain, before);
 	}
-	if (records.has_ttl)
-		ttl = records.ttl;
-	if (ttl < domain->ttl)
-		domain->ttl = ttl;
-	if (records.count == 0) {
-		domain->question++;
-		ask(domain);
-	} else if (says_no(&records)) {
-		give_up(domain, within(domain->ttl, NONE_LEAST, NONE_MOST),
-		    "it says that there is no such server");
-	} else if (take_targets(domain, &records) == -1) {
-		give_up(domain, NONE_LEAST, "out of memory");
-	} else
-		find_addresses(domain);
+	answered(domain);
+}
+
+/*
+ * S1-55: where there is no SRV record, or for when none of its hosts can be
+ * reached. It goes on at the same time.
+ */
+static void
+ask_mx(struct domain *domain)
+{
+	if (!current.mx_fallback)
+		return;
+	domain->asking++;
+	resolve_query(domain->name, DNS_MX, on_mx, domain);
 }
 
 static void
-ask(struct domain *domain)
+service_name(const struct domain *domain, char name[DNS_NAME_SIZE])
 {
-	char name[DNS_NAME_SIZE + 32];
+	snprintf(name, DNS_NAME_SIZE, "%s%s", services[domain->service].prefix,
+	    domain->name);
+}
 
-	if (domain->question >= (with_mx ? QUESTIONS : QUESTIONS - 1)) {
-		give_up(domain, within(domain->ttl, NONE_LEAST, NONE_MOST),
-		    "it names no server that takes tokens");
+/*
+ * A "." at _submissions stops it all (D-S12), though RFC 6186 section 3.4
+ * knows it of one service: whoever takes the trouble to say so has a reason,
+ * and the ordinary route is there.
+ */
+static void
+take_service(struct domain *domain, struct dns_answer *records)
+{
+	int implicit = services[domain->service].implicit;
+
+	if (says_no(records)) {
+		domain->declined = 1;
 		return;
 	}
-	snprintf(name, sizeof(name), "%s%s", questions[domain->question].prefix,
-	    domain->name);
-	resolve_query(
-	    name, questions[domain->question].type, on_records, domain);
+	if (targets_srv(&domain->targets, records, implicit) == -1)
+		domain->failed = 1;
+	find_addresses(domain, 0);
+	ask_mx(domain);
+}
+
+static void
+on_service(void *owner, int failed, const uint8_t *message, size_t length)
+{
+	struct domain *domain = owner;
+	struct dns_answer *records;
+	char name[DNS_NAME_SIZE];
+
+	service_name(domain, name);
+	records =
+	    read_answer(domain, name, DNS_SRV, failed ? NULL : message, length);
+	if (records != NULL && records->count > 0)
+		take_service(domain, records);
+	else if (records != NULL && ++domain->service < SERVICES)
+		ask_service(domain);
+	else if (records != NULL)
+		ask_mx(domain);
+	answered(domain);
+}
+
+static void
+ask_service(struct domain *domain)
+{
+	char name[DNS_NAME_SIZE];
+
+	service_name(domain, name);
+	domain->asking++;
+	resolve_query(name, DNS_SRV, on_service, domain);
+}
+
+static void
+begin(struct domain *domain)
+{
+	targets_clear(&domain->targets);
+	domain->enough = domain->failed = domain->declined = 0;
+	domain->stale = 0;
+	domain->service = 0;
+	domain->validated = 1;
+	domain->ttl = MOST;
+	domain->began = current.clock();
+	ask_service(domain);
+}
+
+/* What is known now is to be used. */
+static int
+is_known(const struct domain *domain)
+{
+	uint64_t now = current.clock();
+
+	if (now < domain->blamed_until)
+		return 1;
+	if (domain->asking > 0)
+		return domain->enough && !domain->stale;
+	return now < domain->until;
 }
 
 struct discovery *
 discover(const char *name, discover_function *done, void *owner)
 {
 	static const struct servers none;
-	struct domain *domain = get(name);
+	struct domain *domain = domains_get(name, on_grace);
 	struct discovery *discovery;
 
 	if (domain == NULL ||
@@ -446,8 +363,7 @@ discover(const char *name, discover_function *done, void *owner)
 		done(owner, &none, "too much is to be found at a time");
 		return NULL;
 	}
-	if (now() < domain->blamed_until ||
-	    (!domain->asking && now() < domain->until)) {
+	if (is_known(domain)) {
 		free(discovery);
 		domain->busy++;
 		answer(domain, done, owner);
@@ -458,12 +374,8 @@ discover(const char *name, discover_function *done, void *owner)
 	discovery->done = done;
 	discovery->owner = owner;
 	TAILQ_INSERT_TAIL(&domain->waiting, discovery, entry);
-	if (!domain->asking) {
-		domain->asking = 1;
-		domain->question = 0;
-		domain->ttl = MOST;
-		ask(domain);
-	}
+	if (domain->asking == 0)
+		begin(domain);
 	/* Was it answered from within? */
 	TAILQ_FOREACH (discovery, &domain->waiting, entry)
 		if (discovery->owner == owner && discovery->done == done)
@@ -483,19 +395,20 @@ discover_cancel(struct discovery *discovery)
 void
 discover_blame(const char *name, const char *why)
 {
-	struct domain *domain = get(name);
+	struct domain *domain = domains_get(name, on_grace);
 
 	if (domain == NULL)
 		return;
-	domain->blamed_until = now() + DISCOVER_BLAME;
+	domain->blamed_until = current.clock() + DISCOVER_BLAME;
 	(void)strlcpy(domain->why, why, sizeof(domain->why));
 }
 
 const char *
 discover_blamed(const char *name)
 {
-	const struct domain *domain = find(name);
+	const struct domain *domain = domains_find(name);
 
-	return domain != NULL && now() < domain->blamed_until ? domain->why
-							      : NULL;
+	return domain != NULL && current.clock() < domain->blamed_until
+	    ? domain->why
+	    : NULL;
 }

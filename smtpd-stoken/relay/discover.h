@@ -2,9 +2,9 @@
 /*
  * Where the server of a domain is that takes mail by token (S1-53, D-S12):
  * the SRV records _submissions._tcp, else _submission._tcp of exactly that
- * domain, else, where that is wanted, the hosts of its MX records. What was
- * found is kept for its TTL, and also that nothing was; a server that does
- * not serve is left alone for a while. All of it is bounded.
+ * domain; where that is wanted, behind them the hosts of its MX records. What
+ * was found is kept for its TTL, and also that nothing was; a server that
+ * does not serve is left alone for a while. All of it is bounded.
  */
 #ifndef RELAY_DISCOVER_H
 #define RELAY_DISCOVER_H
@@ -13,7 +13,6 @@
 
 #include "smtpd-stoken/relay/server.h"
 
-#define DISCOVER_DOMAINS 1024 /* are known at a time */
 #define DISCOVER_BLAME 300000 /* milliseconds that a server is left alone */
 
 struct discovery;
@@ -22,11 +21,14 @@ struct discovery;
 typedef void
 discover_function(void *owner, const struct servers *, const char *why);
 
-/*
- * The clock gives milliseconds; it is never set back. What was known is
- * forgotten.
- */
-void discover_configure(int mx_fallback, uint64_t (*clock)(void));
+struct discover_settings {
+	int mx_fallback;
+	int dnssec; /* the resolver is believed when it says AD */
+	uint64_t (*clock)(void); /* milliseconds; it is never set back */
+};
+
+/* What was known is forgotten. */
+void discover_configure(const struct discover_settings *);
 
 /*
  * Finds the servers of a domain (canonical: lower-case A-labels). NULL: it

@@ -25,14 +25,16 @@ struct dns_answer {
 	size_t count;
 	uint32_t ttl; /* seconds; of an answer without records: of that */
 	int has_ttl;
+	int validated; /* its sender says so: AD (RFC 4035 section 3.2.3) */
 };
 
 /*
- * Takes the records of the type, MX or SRV, out of a message of the DNS.
- * Records that are malformed, or whose target is no host name, are passed
- * over. Returns 0, or -1 when it is no message.
+ * Takes the records of the type, MX or SRV, and of the name (or of that which
+ * it is an alias of) out of a message of the DNS. Records that are malformed,
+ * or whose target is no host name, are passed over. Returns 0, also when it
+ * says that there are none; -1: it is no whole answer, or one of failure.
  */
-int
-dns_parse(struct dns_answer *, int type, const uint8_t *message, size_t length);
+int dns_parse(struct dns_answer *, const char *name, int type,
+    const uint8_t *message, size_t length);
 
 #endif

@@ -133,10 +133,13 @@ static struct process_role role = {
 static int
 commit(const struct settings *settings, int first, char *problem, size_t size)
 {
+	struct discover_settings discovers = {
+	    .mx_fallback = settings->mx_fallback != 0, .clock = hop_clock};
+
 	if (resolve_init(settings->resolver, problem, size) == -1 ||
 	    setup_take(settings, problem, size) == -1)
 		return -1;
-	discover_configure(settings->mx_fallback != 0, hop_clock);
+	discover_configure(&discovers);
 	hops_configure();
 	token_pool_clear();
 	if (first && settings->lmtp_address != NULL &&
@@ -159,6 +162,8 @@ narrow(const struct settings *settings)
 	see("/dev/null", "r"); /* without any rule all would be seen */
 	see("/etc/resolv.conf", "r");
 	see("/etc/hosts", "r");
+	/* c-ares numbers its questions by it, anew at each reload. */
+	see("/dev/urandom", "r");
 	if (settings->lmtp_address != NULL && settings->lmtp_address[0] == '/')
 		see(settings->lmtp_address, "rw");
 }

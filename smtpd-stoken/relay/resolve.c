@@ -19,22 +19,30 @@
 #include "lib/log.h"
 #include "smtpd-stoken/relay/resolve.h"
 
-#define SOCKETS 16
+#define SOCKETS 32
 #define TIMEOUT 3000 /* milliseconds, doubled at the second try */
 #define TRIES 2
 #define QUESTIONS_MOST 512 /* under way */
 #define CLASS_IN 1
+/* In octet 3 of a question: we know what it means (RFC 6840 section 5.7). */
+#define AUTHENTIC_DATA 0x20
+
+/* At a reload there is another one; the old one goes when all is answered. */
+struct resolver {
+	ares_channel channel;
+	unsigned int questions;
+	int retired;
+	struct event timer;
+};
 
 struct question {
+	struct resolver *resolver;
 	resolve_function *done;
 	void *owner;
 	uint16_t port;
 };
 
-static ares_channel channel;
-static int has_channel;
-static unsigned int questions;
-static struct event timer;
+static struct resolver *current;
 static struct {
 	ares_socket_t fd; /* where `used` */
 	int used;
@@ -42,45 +50,56 @@ static struct {
 } sockets[SOCKETS];
 
 static void
-set_timer(void)
+set_timer(struct resolver *resolver)
 {
 	struct timeval wait, *soonest;
 
-	soonest = ares_timeout(channel, NULL, &wait);
+	soonest = ares_timeout(resolver->channel, NULL, &wait);
+	if (resolver->retired && resolver->questions == 0) {
+		wait = (struct timeval) {.tv_sec = 0};
+		soonest = &wait;
+	}
 	if (soonest != NULL)
-		(void)evtimer_add(&timer, soonest);
+		(void)evtimer_add(&resolver->timer, soonest);
 	else
-		(void)evtimer_del(&timer);
+		(void)evtimer_del(&resolver->timer);
 }
 
 static void
-on_timer(int fd, short what, void *unused)
+on_timer(int fd, short what, void *context)
 {
+	struct resolver *resolver = context;
+
 	(void)fd;
 	(void)what;
-	(void)unused;
-	ares_process_fd(channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-	set_timer();
+	if (resolver->retired && resolver->questions == 0) {
+		ares_destroy(resolver->channel);
+		free(resolver);
+		return;
+	}
+	ares_process_fd(resolver->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	set_timer(resolver);
 }
 
 static void
-on_socket(int fd, short what, void *unused)
+on_socket(int fd, short what, void *context)
 {
-	(void)unused;
-	ares_process_fd(channel, (what & EV_READ) ? fd : ARES_SOCKET_BAD,
+	struct resolver *resolver = context;
+
+	ares_process_fd(resolver->channel,
+	    (what & EV_READ) ? fd : ARES_SOCKET_BAD,
 	    (what & EV_WRITE) ? fd : ARES_SOCKET_BAD);
-	set_timer();
+	set_timer(resolver);
 }
 
 /* c-ares has a socket for us to watch, or watches one no more. */
 static void
-on_state(void *unused, ares_socket_t fd, int readable, int writable)
+on_state(void *context, ares_socket_t fd, int readable, int writable)
 {
 	short what = (short)(EV_PERSIST | (readable ? EV_READ : 0) |
 	    (writable ? EV_WRITE : 0));
 	size_t i, free_place = SOCKETS;
 
-	(void)unused;
 	for (i = 0; i < SOCKETS; i++) {
 		if (sockets[i].used && sockets[i].fd == fd)
 			break;
@@ -98,7 +117,7 @@ on_state(void *unused, ares_socket_t fd, int readable, int writable)
 		return;
 	sockets[i].fd = fd;
 	sockets[i].used = 1;
-	event_set(&sockets[i].event, fd, what, on_socket, NULL);
+	event_set(&sockets[i].event, fd, what, on_socket, context);
 	(void)event_add(&sockets[i].event, NULL);
 }
 
@@ -111,7 +130,7 @@ may_read_again(void)
 {
 	int fd;
 
-	if (!has_channel)
+	if (current == NULL)
 		return 1;
 	if ((fd = open(_PATH_RESCONF, O_RDONLY | O_CLOEXEC)) != -1)
 		return close(fd) == 0;
@@ -120,43 +139,85 @@ may_read_again(void)
 	return 0;
 }
 
-int
-resolve_init(const char *server, char *problem, size_t size)
+static int
+make_channel(struct resolver *resolver, const char *server)
 {
 	/* Nothing but the files that stay visible; no other lookups. */
 	struct ares_options options = {.timeout = TIMEOUT,
 	    .tries = TRIES,
 	    .lookups = (char[]) {"fb"},
-	    .sock_state_cb = on_state};
+	    .sock_state_cb = on_state,
+	    .sock_state_cb_data = resolver};
 	int mask = ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_LOOKUPS |
 	    ARES_OPT_SOCK_STATE_CB;
-	ares_channel fresh;
-	int status;
+	int status = ares_init_options(&resolver->channel, &options, mask);
 
-	if (questions > 0 || !may_read_again())
-		return 0;
-	if (!has_channel) {
-		evtimer_set(&timer, on_timer, NULL);
-		if ((status = ares_library_init(ARES_LIB_INIT_ALL)) != 0)
-			goto failed;
-	}
-	status = ares_init_options(&fresh, &options, mask);
+	if (status != ARES_SUCCESS || server == NULL)
+		return status;
+	status = ares_set_servers_ports_csv(resolver->channel, server);
 	if (status != ARES_SUCCESS)
-		goto failed;
-	if (server != NULL &&
-	    (status = ares_set_servers_ports_csv(fresh, server)) !=
-		ARES_SUCCESS) {
-		ares_destroy(fresh);
-		goto failed;
+		ares_destroy(resolver->channel);
+	return status;
+}
+
+static void
+take(struct resolver *fresh)
+{
+	struct resolver *old = current;
+
+	evtimer_set(&fresh->timer, on_timer, fresh);
+	current = fresh;
+	if (old != NULL) {
+		old->retired = 1;
+		set_timer(old);
 	}
-	if (has_channel)
-		ares_destroy(channel);
-	channel = fresh;
-	has_channel = 1;
+}
+
+int
+resolve_init(const char *server, char *problem, size_t size)
+{
+	struct resolver *fresh;
+	int status = ARES_SUCCESS;
+
+	if (!may_read_again())
+		return 0;
+	if ((fresh = calloc(1, sizeof(*fresh))) == NULL)
+		status = ARES_ENOMEM;
+	else if (current == NULL)
+		status = ares_library_init(ARES_LIB_INIT_ALL);
+	if (status == ARES_SUCCESS)
+		status = make_channel(fresh, server);
+	if (status != ARES_SUCCESS) {
+		free(fresh);
+		(void)snprintf(
+		    problem, size, "resolver: %s", ares_strerror(status));
+		return -1;
+	}
+	take(fresh);
 	return 0;
-failed:
-	(void)snprintf(problem, size, "resolver: %s", ares_strerror(status));
-	return -1;
+}
+
+static int
+is_local(const struct ares_addr_port_node *server)
+{
+	if (server->family == AF_INET)
+		return ntohl(server->addr.addr4.s_addr) >> 24 == 127;
+	return IN6_IS_ADDR_LOOPBACK(
+	    (const struct in6_addr *)&server->addr.addr6);
+}
+
+int
+resolve_is_local(void)
+{
+	struct ares_addr_port_node *servers, *server;
+	int local = 1;
+
+	if (ares_get_servers_ports(current->channel, &servers) != ARES_SUCCESS)
+		return 0;
+	for (server = servers; server != NULL; server = server->next)
+		local = local && is_local(server);
+	ares_free_data(servers);
+	return local;
 }
 
 static void
@@ -193,7 +254,7 @@ on_answer(void *context, int status, int timeouts, struct ares_addrinfo *found)
 	struct addresses addresses = {.count = 0};
 
 	(void)timeouts;
-	questions--;
+	question->resolver->questions--;
 	if (status == ARES_SUCCESS)
 		collect(&addresses, found, question->port);
 	if (found != NULL)
@@ -213,6 +274,7 @@ resolve_host(
 	    .ai_family = AF_UNSPEC,
 	    .ai_socktype = SOCK_STREAM};
 	struct question *question = calloc(1, sizeof(*question));
+	struct resolver *resolver = current;
 	struct addresses none = {.count = 0};
 
 	if (question == NULL) {
@@ -222,48 +284,70 @@ resolve_host(
 	question->done = done;
 	question->owner = owner;
 	question->port = port;
-	questions++;
-	ares_getaddrinfo(channel, name, NULL, &hints, on_answer, question);
-	set_timer();
+	question->resolver = resolver;
+	resolver->questions++;
+	ares_getaddrinfo(
+	    resolver->channel, name, NULL, &hints, on_answer, question);
+	set_timer(resolver);
 }
 
 struct query {
+	struct resolver *resolver;
 	resolve_query_function *done;
 	void *owner;
 };
 
+/* Whatever it says, it was said; what it means is for dns.c. */
 static void
 on_query(
     void *context, int status, int timeouts, unsigned char *message, int length)
 {
 	struct query *query = context;
-	int said = status == ARES_SUCCESS || status == ARES_ENODATA ||
-	    status == ARES_ENOTFOUND;
+	int said = status == ARES_SUCCESS && message != NULL && length >= 0;
 
 	(void)timeouts;
-	questions--;
-	if (message == NULL || length < 0)
-		said = 0;
+	query->resolver->questions--;
 	query->done(query->owner, !said, message, said ? (size_t)length : 0);
 	free(query);
+}
+
+/* Its number is ours: c-ares' own generator may be a poor one. */
+static unsigned char *
+write_question(const char *name, int type, int *length)
+{
+	unsigned char *message;
+
+	if (ares_create_query(name, CLASS_IN, type,
+		(unsigned short)arc4random(), 1, &message, length,
+		0) != ARES_SUCCESS)
+		return NULL;
+	message[3] |= AUTHENTIC_DATA;
+	return message;
 }
 
 void
 resolve_query(
     const char *name, int type, resolve_query_function *done, void *owner)
 {
-	struct query *query;
+	struct resolver *resolver = current;
+	struct query *query = NULL;
+	unsigned char *message = NULL;
+	int length;
 
-	if (questions >= QUESTIONS_MOST ||
+	if (resolver->questions >= QUESTIONS_MOST ||
+	    (message = write_question(name, type, &length)) == NULL ||
 	    (query = calloc(1, sizeof(*query))) == NULL) {
+		ares_free_string(message);
 		done(owner, 1, NULL, 0);
 		return;
 	}
+	query->resolver = resolver;
 	query->done = done;
 	query->owner = owner;
-	questions++;
-	ares_query(channel, name, CLASS_IN, type, on_query, query);
-	set_timer();
+	resolver->questions++;
+	ares_send(resolver->channel, message, length, on_query, query);
+	ares_free_string(message);
+	set_timer(resolver);
 }
 
 int

@@ -30,19 +30,27 @@ typedef void
 resolve_function(void *owner, const struct addresses *, const char *why);
 
 /*
- * Reads /etc/resolv.conf; again at a reload, unless a question is under way,
- * and as far as the sandbox lets it. `server` (ADDRESS:PORT) or NULL is asked
- * in place of those that it names. Returns 0, or -1 with the problem in words.
+ * Reads /etc/resolv.conf; again at a reload, as far as the sandbox lets it.
+ * `server` (ADDRESS:PORT) or NULL is asked in place of those that it names.
+ * Returns 0, or -1 with the problem in words.
  */
 int resolve_init(const char *server, char *problem, size_t size);
 
-/* A question; the answer may come from within. */
+/* Whether all who are asked are on this machine. */
+int resolve_is_local(void);
+
+/*
+ * A question; the answer may come from within. A name that ends in a dot is
+ * whole; others may be completed as resolv.conf(5) says.
+ */
 void
 resolve_host(const char *name, uint16_t port, resolve_function *, void *owner);
 
 /*
- * A question of any type; `message` is the answer as it came, also when it
- * says that there is nothing. failed: there was none. It may come from within.
+ * A question of any type, for a name without a dot at its end; `message` is
+ * the answer as it came, also when it says that there is nothing. It asks to
+ * be told what DNSSEC validated. failed: there was none. It may come from
+ * within.
  */
 typedef void resolve_query_function(
     void *owner, int failed, const uint8_t *message, size_t length);
