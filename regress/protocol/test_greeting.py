@@ -171,7 +171,8 @@ def test_refused_for_lack_of_login(server, verb):
     ("HELP", "214 2.0.0"), ("EXPN list", "502 5.5.1"),
     ("ETRN a.example", "502 5.5.1"), ("TURN", "502 5.5.1"),
     ("NOOP", "250 2.0.0"), ("NOOP with words", "250 2.0.0"),
-    ("RSET", "250 2.0.0"), ("", "500 5.5.1")])
+    ("RSET", "250 2.0.0"), ("", "500 5.5.1"), (" NOOP", "500 5.5.1"),
+    ("X-FOO", "500 5.5.1"), ("XFOO1 bar", "500 5.5.1")])
 def test_small_commands(server, line, status):
     with server.hello("EHLO") as c:
         got = c.cmd(line)

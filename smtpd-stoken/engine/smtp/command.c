@@ -17,7 +17,7 @@ const struct smtp_command smtp_command_table[] = {
 	    RULE_GROUPED | RULE_UNCHUNKED},
     /* F-03: 503 without a recipient, also where nobody has logged in */
     {"DATA", command_data,
-	RULE_GREETED | RULE_INSIDE | RULE_BARE | RULE_GROUPED | RULE_LAST},
+	RULE_GREETED | RULE_INSIDE | RULE_BARE | RULE_GROUPED},
     /* Their other rules are looked at when their octets are gone. */
     {"BDAT", command_bdat, 0},
     {"BMTD", command_bmtd, 0},
@@ -111,7 +111,8 @@ run(struct smtp_session *session, const struct smtp_command *command,
 static void
 unknown(struct smtp_session *session, const char *line, size_t length)
 {
-	if (!smtp_is_foreign(line, length)) {
+	if (!smtp_is_foreign(line, length) &&
+	    !smtp_announces_octets(line, length)) {
 		smtp_refusal_reply(session, &refusal_unknown);
 		return;
 	}
@@ -125,7 +126,6 @@ smtp_command(struct smtp_session *session, const char *line, size_t length)
 	const struct smtp_command *command;
 	const char *space;
 	size_t verb;
-	int done;
 
 	/* RFC 5321 section 4.1.1: trailing white space is tolerated. */
 	while (
@@ -137,17 +137,13 @@ smtp_command(struct smtp_session *session, const char *line, size_t length)
 	if ((command == NULL || !(command->rules & RULE_OVERLAP)) &&
 	    smtp_outstanding(session))
 		return 0;
-	session->untold = 0;
 	if (command == NULL) {
 		unknown(session, line, length);
 		return 1;
 	}
 	if (verb < length)
 		verb++;
-	done = run(session, command, line + verb, length - verb);
-	session->untold = (command->rules & RULE_LAST) &&
-	    session->waiting == WAIT_NONE && session->reading != READ_DATA;
-	return done;
+	return run(session, command, line + verb, length - verb);
 }
 
 int

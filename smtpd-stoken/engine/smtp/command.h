@@ -19,7 +19,6 @@
 /* How it is treated. */
 #define RULE_OVERLAP 0x100 /* need not wait for answers to earlier RCPT */
 #define RULE_GROUPED 0x200 /* follows a refused MAIL (F-80): not counted */
-#define RULE_LAST 0x2000 /* text follows it; nothing may when it is refused */
 
 struct smtp_command {
 	const char *verb;

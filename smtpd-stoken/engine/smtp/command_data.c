@@ -147,8 +147,6 @@ smtp_on_opened(
 		refusal = smtp_verdict_refusal(session, verdict);
 		smtp_reply(session, refusal->code, refusal->enhanced, "%s",
 		    refusal->text);
-		if (session->stalled) /* there is more, and it is its text */
-			smtp_not_waited(session);
 		return;
 	}
 	strlcpy(session->transaction->id, id, sizeof(session->transaction->id));

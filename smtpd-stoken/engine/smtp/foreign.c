@@ -4,17 +4,10 @@
 
 #include "smtpd-stoken/engine/smtp/foreign.h"
 
-/* Octets that are letters, from the start. */
-static size_t
-letters(const char *line, size_t length)
+static int
+is_letter(char c)
 {
-	size_t i;
-
-	for (i = 0; i < length; i++)
-		if (!(line[i] >= 'A' && line[i] <= 'Z') &&
-		    !(line[i] >= 'a' && line[i] <= 'z'))
-			break;
-	return i;
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
 }
 
 int
@@ -24,7 +17,7 @@ smtp_announces_octets(const char *line, size_t length)
 		line++;
 		length--;
 	}
-	return letters(line, length) == 4 &&
+	return length >= 4 && (length == 4 || !is_letter(line[4])) &&
 	    (strncasecmp(line, "BDAT", 4) == 0 ||
 		strncasecmp(line, "BMTD", 4) == 0);
 }
@@ -32,13 +25,14 @@ smtp_announces_octets(const char *line, size_t length)
 int
 smtp_is_foreign(const char *line, size_t length)
 {
-	size_t i, verb = letters(line, length);
+	size_t i, verb;
 
-	if (length == 0)
-		return 0;
-	if (verb == 0 || (verb < length && line[verb] != ' '))
-		return 1;
-	for (i = length; line[i - 1] != ' ' && i > verb; i--)
+	for (verb = 0; verb < length && line[verb] != ' '; verb++)
+		if (!is_letter(line[verb]) &&
+		    !(line[verb] >= '0' && line[verb] <= '9') &&
+		    line[verb] != '-' && line[verb] != '_')
+			return 1;
+	for (i = length; i > verb && line[i - 1] != ' '; i--)
 		;
-	return length - i >= 5 && memcmp(line + i, "HTTP/", 5) == 0;
+	return i > verb && length - i >= 5 && memcmp(line + i, "HTTP/", 5) == 0;
 }

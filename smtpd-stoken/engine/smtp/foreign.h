@@ -12,18 +12,18 @@
  */
 
 /*
- * smtp_announces_octets: whether a line that cannot be read as it ought to be
- * means BDAT or BMTD: their octets follow, and nobody knows how many (D-M12,
- * F-18). The line need not be whole.
+ * smtp_announces_octets: whether a line that is not a BDAT or BMTD as it ought
+ * to be means one: octets follow, and nobody knows how many (D-M12, F-18).
+ * Five octets behind leading blanks are enough to tell.
  */
 int smtp_announces_octets(const char *line, size_t length);
 
 /*
  * smtp_is_foreign: whether an unknown command cannot come from who speaks
- * SMTP: a verb is letters, and a space follows or nothing (RFC 5321 section
- * 4.1.1). So it is not BDAT5, a field of a header, a boundary, or what
- * another protocol begins with; a request of HTTP is told by its last word
- * (T23). length: without line end and trailing blanks. An empty line is not.
+ * SMTP: its first word has other octets than letters, digits, "-" and "_", as
+ * has a field of a header, a boundary, a dot, or what another protocol begins
+ * with; or it is a request of HTTP, which its last word tells (T23). length:
+ * without line end and trailing blanks.
  */
 int smtp_is_foreign(const char *line, size_t length);
 

@@ -10,17 +10,35 @@ static const struct smtp_refusal too_long = {500, "5.5.2", "Line too long"};
 static const struct smtp_refusal auth_too_long = {
     500, "5.5.6", "Authentication exchange line is too long"};
 static const struct smtp_refusal bad_character = {
-    500, "5.5.2", "Lines hold no NUL"};
-static const struct smtp_refusal bad_end = {
-    500, "5.5.2", "Lines end with CR LF, and hold no CR or LF, closing"};
-static const struct smtp_refusal not_waited = {
-    421, "4.7.0", "Text came that was not asked for, closing"};
+    500, "5.5.2", "Lines end with CR LF, and hold no CR, LF or NUL"};
+
+/*
+ * An octet of a line that is thrown away. Returns 1 when the line, or what
+ * stands behind a CR or LF in it, which the client may take for a line, is
+ * about octets that follow (D-M12).
+ */
+static int
+announces(struct smtp_session *session, char c)
+{
+	int end = c == '\r' || c == '\n';
+
+	if (!end && session->part_length < sizeof(session->part) &&
+	    (session->part_length > 0 || (c != ' ' && c != '\t')))
+		session->part[session->part_length++] = c;
+	else if (!end)
+		return 0;
+	if (smtp_announces_octets(session->part, session->part_length) &&
+	    (end || session->part_length == sizeof(session->part)))
+		return 1;
+	if (end)
+		session->part_length = 0;
+	return 0;
+}
 
 /*
  * A line that was refused is thrown away up to its CR LF, and to nothing
  * else: a bare LF that ended it would let the rest be read as a command
- * (F-111). One that holds a CR or LF may be two to the client: see
- * lost_track().
+ * (F-111).
  */
 static size_t
 skip(struct smtp_session *session, const char *data, size_t length)
@@ -28,11 +46,11 @@ skip(struct smtp_session *session, const char *data, size_t length)
 	size_t i;
 
 	for (i = 0; i < length; i++) {
-		if (session->skipped_cr != (data[i] == '\n')) {
+		if (announces(session, data[i])) {
 			smtp_close(session, "errors");
 			return length;
 		}
-		if (data[i] == '\n') {
+		if (data[i] == '\n' && session->skipped_cr) {
 			session->skipping = 0;
 			return i + 1;
 		}
@@ -54,6 +72,7 @@ refuse_line(struct smtp_session *session, const struct smtp_refusal *refusal)
 	session->skipping = 1;
 	session->skipped = 0;
 	session->skipped_cr = 0;
+	session->part_length = 0;
 	if (session->reading == READ_AUTH) {
 		session->reading = READ_COMMAND;
 		session->actions->auth_abort(session->owner);
@@ -74,9 +93,9 @@ unfit(const struct smtp_session *session, const char *line, size_t length,
 		n = (size_t)(lf - line) + 1;
 		if (n < 2 || lf[-1] != '\r' ||
 		    memchr(line, '\r', n - 2) != NULL)
-			return &bad_end;
+			return &bad_character;
 	} else if (n > 1 && memchr(line, '\r', n - 1) != NULL)
-		return &bad_end;
+		return &bad_character;
 	if (memchr(line, '\0', n) != NULL) /* F-113 */
 		return &bad_character;
 	if (n <= most)
@@ -84,30 +103,6 @@ unfit(const struct smtp_session *session, const char *line, size_t length,
 	if (session->reading == READ_AUTH || strncasecmp(line, "AUTH ", 5) == 0)
 		return &auth_too_long;
 	return &too_long;
-}
-
-/*
- * Whether what follows a refused line may be no command: the octets that it
- * was about, or, where it holds a CR or LF, what the client takes for a line
- * of its own.
- */
-static int
-lost_track(const struct smtp_session *session, const char *line, size_t length,
-    const struct smtp_refusal *refusal)
-{
-	return refusal == &bad_end ||
-	    (session->reading == READ_COMMAND &&
-		smtp_announces_octets(line, length));
-}
-
-void
-smtp_not_waited(struct smtp_session *session)
-{
-	if (session->closed)
-		return;
-	smtp_reply(session, not_waited.code, not_waited.enhanced, "%s %s",
-	    session->settings->hostname, not_waited.text);
-	smtp_close(session, "errors");
 }
 
 /* Reads one line; returns the octets used, 0 when it cannot be yet. */
@@ -125,8 +120,6 @@ read_line(struct smtp_session *session, const char *data, size_t length)
 			return 0;
 		}
 		refuse_line(session, refusal);
-		if (lost_track(session, data, length, refusal))
-			smtp_close(session, "errors");
 		return session->closed ? length : skip(session, data, length);
 	}
 	if (lf == NULL)
@@ -137,11 +130,8 @@ read_line(struct smtp_session *session, const char *data, size_t length)
 	else if (!smtp_command(session, data, n - 2)) {
 		session->stalled = 1;
 		return 0;
-	} else {
+	} else
 		session->commands++;
-		if (session->untold && n < length)
-			smtp_not_waited(session);
-	}
 	return n;
 }
 

@@ -136,19 +136,13 @@ struct smtp_session {
 	uint8_t permanent; /* kind of the token of AUTH */
 	uint8_t remembered; /* AUTH is by a token of REMEMBERME */
 	uint8_t skipping, skipped_cr;
+	uint8_t part_length; /* of what stands behind a CR or LF in it */
+	char part[5]; /* its first octets, without blanks in front */
 	uint8_t stalled;
-	uint8_t untold; /* DATA was refused: its text is not to come */
 	uint8_t closed;
 	struct smtp_tls tls;
 	char client[48];
 };
-
-/*
- * input.c: ends the session of a client that did not wait for the answer to
- * DATA, which was no: RFC 2920 section 3.1 has DATA last in a group, so what
- * came behind it is text of a message, and would be read as commands.
- */
-void smtp_not_waited(struct smtp_session *);
 
 /* session.c */
 void smtp_close(struct smtp_session *, const char *reason);
