@@ -1,6 +1,7 @@
 LIB_OBJS = \
 	lib/address.o \
 	lib/base64.o \
+	lib/clock.o \
 	lib/log.o \
 	lib/mailbox.o \
 	lib/measure.o \

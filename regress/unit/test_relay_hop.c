@@ -25,6 +25,7 @@ static struct setup setup = {.relay_host = (char[]) {"mx.example"},
 static struct mail mails[COPIES];
 static struct copy copies[COPIES];
 static size_t failures, asked;
+static struct connection *last_quit, *closed; /* by the peer, unseen */
 static struct client_reply last_failure;
 static struct {
 	resolve_function *done;
@@ -46,7 +47,6 @@ connection_new(struct hop *hop)
 	c->hop = hop;
 	c->setup = &setup;
 	c->opening = 1;
-	evtimer_set(&c->timer, NULL, NULL);
 	return c;
 }
 
@@ -69,6 +69,18 @@ finish(struct connection *c)
 	c->copy = NULL;
 }
 
+static void
+lose(struct connection *c)
+{
+	struct client_reply reply;
+
+	hop_reply(&reply, "4.4.1", "lost");
+	if (c->copy != NULL)
+		finish(c);
+	hop_lost(c, &reply);
+	free(c);
+}
+
 void
 connection_abandon(struct connection *c)
 {
@@ -76,9 +88,26 @@ connection_abandon(struct connection *c)
 }
 
 void
+connection_keep(struct connection *c, uint64_t milliseconds)
+{
+	(void)c;
+	(void)milliseconds;
+}
+
+int
+connection_look(struct connection *c)
+{
+	if (c != closed)
+		return 1;
+	closed = NULL;
+	lose(c);
+	return 0;
+}
+
+void
 connection_quit(struct connection *c)
 {
-	c->quits = 1;
+	last_quit = c;
 }
 
 void
@@ -147,19 +176,6 @@ first_opening(struct hop *hop)
 }
 
 static void
-lose(struct connection *c)
-{
-	struct client_reply reply;
-
-	hop_reply(&reply, "4.4.1", "lost");
-	if (c->copy != NULL)
-		finish(c);
-	hop_lost(c, &reply);
-	(void)event_del(&c->timer);
-	free(c);
-}
-
-static void
 lose_all(struct hop *hop)
 {
 	struct connection *c;
@@ -179,6 +195,7 @@ clean(void **state)
 	memset(mails, 0, sizeof(mails));
 	memset(copies, 0, sizeof(copies));
 	failures = asked = 0;
+	last_quit = closed = NULL;
 	(void)event_init();
 	hops_init();
 	hops_configure();
@@ -214,8 +231,8 @@ test_bound(void **state)
 		c = copies[i].connection;
 		finish(c);
 		hop_ready(c);
-		assert_int_equal(
-		    c->quits, hop->idle_count == HOP_IDLE_MOST && !c->idle);
+		assert_int_equal(c == last_quit,
+		    hop->idle_count == HOP_IDLE_MOST && !c->idle);
 	}
 	assert_int_equal(hop->idle_count, HOP_IDLE_MOST);
 	/* The last used is used first. */
@@ -318,6 +335,43 @@ test_fewer(void **state)
 	lose_all(hop);
 }
 
+/* One that the peer has closed meanwhile is not begun on. */
+static void
+test_look(void **state)
+{
+	struct connection *older;
+	struct hop *hop;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 2; i++)
+		hop_submit(copy_of(i, NEXT_HOP_LMTP));
+	hop = hop_of_copy(&copies[0]);
+	for (i = 0; i < 2; i++)
+		hop_ready(first_opening(hop));
+	older = copies[0].connection;
+	closed = copies[1].connection;
+	for (i = 0; i < 2; i++) {
+		struct connection *c = copies[i].connection;
+
+		finish(c);
+		hop_ready(c);
+	}
+	hop_submit(copy_of(2, NEXT_HOP_LMTP));
+	assert_null(closed);
+	assert_ptr_equal(copies[2].connection, older);
+	assert_int_equal(hop->total, 1);
+	assert_int_equal(hop->idle_count, 0);
+	closed = older;
+	finish(older);
+	hop_ready(older);
+	hop_submit(copy_of(3, NEXT_HOP_LMTP));
+	assert_int_equal(copies[3].state, COPY_WAITS);
+	hop_ready(first_opening(hop));
+	assert_non_null(copies[3].connection);
+	lose_all(hop);
+}
+
 /* After a stale connection only a fresh one will do. */
 static void
 test_fresh(void **state)
@@ -335,7 +389,7 @@ test_fresh(void **state)
 	assert_true(used->idle);
 	copies[1].fresh = 1;
 	hop_submit(copy_of(1, NEXT_HOP_LMTP));
-	assert_true(used->quits);
+	assert_ptr_equal(last_quit, used);
 	assert_int_equal(copies[1].state, COPY_WAITS);
 	c = first_opening(hop);
 	hop_ready(c);
@@ -402,6 +456,7 @@ main(void)
 	    cmocka_unit_test_setup(test_beyond_the_bound, clean),
 	    cmocka_unit_test_setup(test_nobody_there, clean),
 	    cmocka_unit_test_setup(test_fewer, clean),
+	    cmocka_unit_test_setup(test_look, clean),
 	    cmocka_unit_test_setup(test_fresh, clean),
 	    cmocka_unit_test_setup(test_waited_too_long, clean),
 	    cmocka_unit_test_setup(test_names, clean),

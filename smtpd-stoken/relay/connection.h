@@ -1,39 +1,30 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A connection to a next hop: a link, a client that speaks the protocol on
- * it, and the copy whose transaction is under way. Nothing here is freed
- * while a call of its own goes on.
+ * A connection to a next hop: a dialogue with it, and the copy whose
+ * transaction is under way.
  */
 #ifndef RELAY_CONNECTION_H
 #define RELAY_CONNECTION_H
 
-#include <event.h>
-
 #include "smtpd-stoken/relay/hop.h"
-#include "smtpd-stoken/relay/link.h"
+
+struct dialogue;
 
 struct connection {
 	TAILQ_ENTRY(connection) entry; /* in its hop */
 	struct hop *hop;
 	struct setup *setup;
-	struct link *link;
-	struct client *client;
-	struct client_settings settings;
+	struct dialogue *dialogue;
 	struct copy *copy;
 	struct addresses addresses;
-	size_t next; /* of the addresses: to be tried */
-	uint64_t deadline; /* to connect: milliseconds */
+	const struct address *address; /* that is tried, or was last */
 	unsigned transactions; /* begun */
-	unsigned depth; /* calls of ours under way */
 	int opening; /* counted so in its hop: never was ready */
 	int idle; /* in the list of those */
-	int shaking; /* TLS was begun and does not stand yet */
-	int quits;
+	int tls_failed; /* behind STARTTLS: the next one does without */
 	int again; /* the copy is to be tried on another connection */
-	int over;
 	struct client_reply failure; /* why it never was ready */
 	char peer[128]; /* the address, for the log */
-	struct event timer;
 };
 
 /*
@@ -53,12 +44,10 @@ void connection_release(struct connection *);
 void connection_finish(struct connection *);
 void connection_abandon(struct connection *);
 
-/* No transaction: says QUIT and goes. */
+/* No transaction: says QUIT and goes; now, or after some time without one. */
 void connection_quit(struct connection *);
-
-/* Inside: connection_client.c, and what that needs. */
-extern const struct client_actions connection_actions;
-void connection_begin_tls(struct connection *);
-void connection_warn(struct connection *, const char *why);
+void connection_keep(struct connection *, uint64_t milliseconds);
+/* The same: is it still there? 0: hop_lost() has followed, or will. */
+int connection_look(struct connection *);
 
 #endif

@@ -1,5 +1,6 @@
 RELAY_OBJS = smtpd-stoken/relay/connection.o \
-	smtpd-stoken/relay/connection_client.o smtpd-stoken/relay/engines.o \
+	smtpd-stoken/relay/dialogue.o smtpd-stoken/relay/dialogue_client.o \
+	smtpd-stoken/relay/engines.o \
 	smtpd-stoken/relay/discover.o smtpd-stoken/relay/dns.o \
 	smtpd-stoken/relay/domains.o \
 	smtpd-stoken/relay/held.o smtpd-stoken/relay/hop.o \

@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "smtpd-stoken/relay/connection.h"
 #include "smtpd-stoken/relay/hop.h"
@@ -29,11 +29,7 @@ static void grow(struct hop *);
 uint64_t
 hop_clock(void)
 {
-	struct timespec now;
-
-	if (clock_gettime(CLOCK_MONOTONIC, &now) == -1)
-		fatal("clock_gettime");
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	return clock_milliseconds();
 }
 
 void
@@ -115,26 +111,29 @@ hops_init(void)
 	}
 }
 
-/* Nobody holds a place for one that says QUIT. */
-static void
-dismiss(struct connection *c)
+/* The last used first: those that are too many become old. NULL: none. */
+static struct connection *
+take_idle(struct hop *hop)
 {
-	if (c->idle) {
-		TAILQ_REMOVE(&c->hop->idle, c, entry);
-		TAILQ_INSERT_TAIL(&c->hop->others, c, entry);
-		c->hop->idle_count--;
-		c->idle = 0;
-	}
-	connection_quit(c);
+	struct connection *c = TAILQ_FIRST(&hop->idle);
+
+	if (c == NULL)
+		return NULL;
+	TAILQ_REMOVE(&hop->idle, c, entry);
+	TAILQ_INSERT_TAIL(&hop->others, c, entry);
+	hop->idle_count--;
+	c->idle = 0;
+	return c;
 }
 
+/* Nobody holds a place for one that says QUIT. */
 static void
 end_idle(struct hop *hop)
 {
 	struct connection *c;
 
-	while ((c = TAILQ_FIRST(&hop->idle)) != NULL)
-		dismiss(c);
+	while ((c = take_idle(hop)) != NULL)
+		connection_quit(c);
 }
 
 void
@@ -274,14 +273,11 @@ void
 hop_submit(struct copy *copy)
 {
 	struct hop *hop = hop_of(copy->mail);
-	struct connection *c = TAILQ_FIRST(&hop->idle);
+	struct connection *c;
 
-	/* The last used first: those that are too many become old. */
-	if (c != NULL && !copy->fresh) {
-		TAILQ_REMOVE(&hop->idle, c, entry);
-		TAILQ_INSERT_TAIL(&hop->others, c, entry);
-		hop->idle_count--;
-		c->idle = 0;
+	while (!copy->fresh && (c = take_idle(hop)) != NULL) {
+		if (!connection_look(c))
+			continue;
 		connection_begin(c, copy);
 		return;
 	}
@@ -326,13 +322,11 @@ next_waiting(struct hop *hop, const struct connection *c)
 static void
 keep(struct hop *hop, struct connection *c)
 {
-	struct timeval wait = {.tv_sec = HOP_IDLE_SECONDS};
-
 	TAILQ_REMOVE(&hop->others, c, entry);
 	TAILQ_INSERT_HEAD(&hop->idle, c, entry);
 	hop->idle_count++;
 	c->idle = 1;
-	(void)evtimer_add(&c->timer, &wait);
+	connection_keep(c, HOP_IDLE_SECONDS * 1000);
 }
 
 void
@@ -382,8 +376,8 @@ hop_lost(struct connection *c, const struct client_reply *reply)
 		hop->most_until = hop_clock() + MOST_MILLISECONDS;
 	} else if (hop->total > 0)
 		; /* others are on their way */
-	else if (c->shaking && hop_clock() < hop->clear_until)
-		grow(hop); /* without TLS */
+	else if (c->tls_failed)
+		grow(hop);
 	else
 		fail_waiting(hop, reply, UINT64_MAX);
 }

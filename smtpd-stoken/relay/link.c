@@ -363,27 +363,49 @@ read_some(struct link *link, void *data, size_t size)
 }
 
 /*
- * The buffer is shared: input() uses all of it up. One read an event, so that
- * nobody starves; what TLS still holds poll(2) does not know of.
+ * One read an event, so that nobody starves; what TLS still holds poll(2)
+ * does not know of.
  */
+static void
+take(struct link *link, uint8_t *data, size_t size)
+{
+	ssize_t n = read_some(link, data, size);
+
+	if (n <= 0)
+		return;
+	if (link->state == LINK_TLS && trust_pending(link->ssl))
+		event_active(&link->reads, EV_READ, 1);
+	link->actions->input(link->owner, data, (size_t)n);
+	explicit_bzero(data, (size_t)n); /* tokens come this way */
+}
+
+/* The buffer is shared: input() uses all of it up. */
 static void
 on_readable(int fd, short what, void *context)
 {
 	static uint8_t data[READ_SIZE];
 	struct link *link = context;
-	ssize_t n;
 
 	(void)fd;
 	(void)what;
 	link->depth++;
 	if (link->state == LINK_SHAKES)
 		shake(link);
-	else if ((n = read_some(link, data, sizeof(data))) > 0) {
-		if (link->state == LINK_TLS && trust_pending(link->ssl))
-			event_active(&link->reads, EV_READ, 1);
-		link->actions->input(link->owner, data, (size_t)n);
-		explicit_bzero(data, (size_t)n); /* tokens come this way */
-	}
+	else
+		take(link, data, sizeof(data));
+	leave(link);
+}
+
+/* Not the shared buffer: another link's input may be under way. */
+void
+link_look(struct link *link)
+{
+	uint8_t data[512];
+
+	if (link->state != LINK_CLEAR && link->state != LINK_TLS)
+		return;
+	link->depth++;
+	take(link, data, sizeof(data));
 	leave(link);
 }
 

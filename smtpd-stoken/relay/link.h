@@ -2,7 +2,7 @@
 /*
  * A connection outward: octets in and out, in clear or by TLS. It knows
  * nothing of SMTP. No function calls back before it returns but link_flush()
- * and what its events do.
+ * and link_look(), and what its events do.
  */
 #ifndef RELAY_LINK_H
 #define RELAY_LINK_H
@@ -47,6 +47,9 @@ int link_write(struct link *, const void *data, size_t length, int secret);
 
 /* Writes what is queued, as far as the peer takes it. */
 void link_flush(struct link *);
+
+/* What the peer has said, or that it is gone, is heard now. */
+void link_look(struct link *);
 
 size_t link_queued(const struct link *);
 
