@@ -49,6 +49,9 @@ class Exim(mta.Mta):
     def launch(self):
         self.spawn("/usr/sbin/exim4", "-bdf", "-oP", "/run/exim.pid")
 
+    def try_again(self):
+        self.run("exim4", "-qff")
+
     def ids(self):
         return re.findall(r"^ *\S+ +\S+ +(\S+) <", self.run("exim4", "-bpr"),
                           re.M)

@@ -35,6 +35,9 @@ class OpenSMTPD(mta.Mta):
                 self.ctl("show", "queue").splitlines()]
         return {row[0]: row for row in rows if row[2] == "mta"}
 
+    def try_again(self):
+        self.run("smtpctl", "schedule", "all", check=False)
+
     def ids(self):
         return sorted({x[:8] for x in self.queue()})
 

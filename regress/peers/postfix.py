@@ -61,6 +61,9 @@ class Postfix(mta.Mta):
     def launch(self):
         self.run("postfix", "start")
 
+    def try_again(self):
+        self.run("postqueue", "-f")
+
     def ids(self):
         lines = self.run("postqueue", "-j").splitlines()
         return [x["queue_id"] for x in map(json.loads, lines)
