@@ -70,6 +70,7 @@ const struct directive directives[] = {
     OTHER("relay", "host", 0, NULL, "\"URL\" [auth \"PATH\"] [no-verify]",
 	parse_relay, print_relay),
     CHOICE("relay", "mx-fallback", "no", "no | yes", relay_mx_fallback),
+    CHOICE("relay", "dnssec", "no", "no | yes", relay_dnssec),
     OTHER("resolver", NULL, 0, NULL, "\"ADDRESS\" | \"ADDRESS:PORT\"",
 	parse_resolver, print_resolver),
     PATHNAME("ca", NULL, "\"" PATH_CA "\"", ca_file),

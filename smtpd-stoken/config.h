@@ -106,6 +106,7 @@ struct config {
 	char *relay_secrets; /* path, or NULL */
 	uint64_t relay_verify;
 	uint64_t relay_mx_fallback;
+	uint64_t relay_dnssec;
 	char *resolver; /* ADDRESS:PORT, or NULL */
 	char *ca_file; /* ca */
 

@@ -64,6 +64,7 @@ copy_relay(struct settings *s, const struct config *config)
 	s->timeout_relay = config->timeout_relay;
 	s->resolver = copy(config->resolver);
 	s->mx_fallback = config->relay_mx_fallback;
+	s->dnssec = config->relay_dnssec;
 	s->token_mine = config->token && config->token_mine && listens(config);
 	s->token_header_recipients =
 	    config->token ? config->token_header_recipients : 0;

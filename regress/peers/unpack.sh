@@ -1,8 +1,8 @@
 #!/bin/sh
-# unpack.sh [NAME ...]: fetches Debian's Postfix, Exim, OpenSMTPD, Dovecot, nsd
-# and Prometheus' promtool (or what is named) and unpacks each into out/peers/NAME. Nothing is installed:
-# the three MTAs could not be together, and none of them is to start here. Silent
-# when all is there.
+# unpack.sh [NAME ...]: fetches Debian's Postfix, Exim, OpenSMTPD, Dovecot, nsd,
+# unbound and Prometheus' promtool (or what is named) and unpacks each into
+# out/peers/NAME. Nothing is installed: the three MTAs could not be together, and
+# none of them is to start here. Silent when all is there.
 set -u
 top=$(cd "$(dirname "$0")/../.." && pwd)/out/peers
 
@@ -44,11 +44,12 @@ packages() {
 	postfix) echo postfix libsasl2-modules ;;
 	exim) echo exim4-daemon-light exim4-base ;;
 	dovecot) echo dovecot-core dovecot-imapd dovecot-lmtpd ;;
+	unbound) echo unbound ldnsutils ;; # and to sign a zone for it
 	*) echo "$1" ;;
 	esac
 }
 
-[ $# -gt 0 ] || set -- postfix exim opensmtpd dovecot nsd prometheus
+[ $# -gt 0 ] || set -- postfix exim opensmtpd dovecot nsd unbound prometheus
 for peer in "$@"; do
 	# shellcheck disable=SC2046
 	unpack "$peer" $(packages "$peer") || echo "deps: no $peer"

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: ISC
 """How the token server of a domain is found, and how it proves that it is."""
+import contextlib
 import re
 
 from clause import clauses
+from dnssec import Signer, Unbound
+from server import Server
 from test_token_route import log_size, route_line
-from token_world import TokenSink, srv, token_world
+from token_world import Nsd, TokenSink, srv, token_world
 
 SRV_ID = "otherName:1.3.6.1.5.5.7.8.7;IA5STRING:"
 
@@ -49,3 +52,85 @@ def test_service_names():
             assert sinks[name].shown == []
             assert re.search("at=connect .*hostname mismatch",
                              route_line(world, friend, start))
+
+
+def validating(signer, *plain):
+    """For token_world(): its zone is validated, and what `plain` makes is of
+    other zones that nobody has signed."""
+    def make(nsd, stack):
+        others = [stack.enter_context(contextlib.closing(x()))
+                  for x in plain]
+        unbound = Unbound([nsd, *others], [signer.anchor])
+        stack.callback(unbound.close)
+        return unbound.port
+    return make
+
+
+def goes_straight(world, sinks, name, domain=None):
+    friend = world.friend(domain=domain or name + ".example")
+    assert world.submit(friend).status == "250 2.0.0"
+    assert len(sinks[name].messages) == 1, name
+    assert world.relay.tried == []
+
+
+def goes_around(world, sinks, name, why, domain=None):
+    """By the relay host; no token was shown to anybody."""
+    friend = world.friend(domain=domain or name + ".example")
+    start = log_size(world)
+    assert world.submit(friend).status == "250 2.0.0"
+    message, = world.relay.messages
+    assert message.addresses == [friend]
+    assert sinks[name].shown == [], name
+    assert re.search(why, route_line(world, friend, start))
+    world.relay.forget()
+
+
+MISMATCH = "at=connect .*hostname mismatch"
+
+
+@clauses("D-S14", "F-65", "D-S12")
+def test_hosts_that_dnssec_names():
+    """Where the resolver has validated it, the host's own name will do."""
+    sinks, signer = Sinks(), Signer(spoil={
+        r"(?m)^(_submissions\._tcp\.bogus\.example\.\s.*\sSRV\s+0) 0":
+        r"\1 1"})
+    names = ["hosted", "bogus", "unsigned"]
+    records = [sinks.record(x, "host.example") for x in names]
+    records += [sinks.record("named", "named.example"),
+                sinks.record("wrong", "wrong-host.example"),
+                sinks.record("starttls", "host.example",
+                             service="_submission")]
+    with token_world(
+            records=records, extra="relay dnssec yes", change=signer,
+            resolver=validating(signer, lambda: Nsd(
+                [srv("b.plain", sinks["unsigned"].port)],
+                zone="plain"))) as world:
+        goes_straight(world, sinks, "hosted")
+        goes_straight(world, sinks, "starttls")
+        goes_straight(world, sinks, "named")
+        goes_around(world, sinks, "wrong", MISMATCH)
+        # A signature that is none: nothing was said.
+        goes_around(world, sinks, "bogus", "at=dns .*the DNS fails")
+        # Nobody has signed it, whom it names is signed.
+        goes_around(world, sinks, "unsigned", MISMATCH, "b.plain")
+        assert "is not on this machine" not in world.server.log_text()
+
+
+@clauses("D-S14", "F-65")
+def test_what_a_resolver_says_is_not_believed():
+    """... unless `relay dnssec` says so."""
+    sinks, signer = Sinks(), Signer()
+    with token_world(records=[sinks.record("hosted", "host.example")],
+                     change=signer, resolver=validating(signer)) as world:
+        goes_around(world, sinks, "hosted", MISMATCH)
+
+
+def test_a_resolver_elsewhere():
+    """It is believed all the same; the log warns of it."""
+    with Server(extra="""
+relay host "smtp://127.0.0.1:9"
+relay dnssec yes
+resolver "192.0.2.1"
+""") as server:
+        server.wait_log("relay dnssec: a resolver is not on this machine",
+                        0, 30)

@@ -7,6 +7,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -121,31 +122,37 @@ class Authority:
         return "%s.crt" % base, "%s.key" % base
 
 
-def find_nsd(directory):
+def find_program(name, directory, package=None):
     """(program, environment): the one that is installed, or else what
     regress/peers/unpack.sh unpacked, copied to where `nobody` may read it."""
-    unpacked = TOP / "out/peers/nsd/root/usr"
-    program = shutil.which("nsd") or "/usr/sbin/nsd"
+    unpacked = TOP / "out/peers" / (package or name) / "root/usr"
+    program = shutil.which(name) or "/usr/sbin/" + name
     if os.path.exists(program) or not unpacked.exists():
         return program, None
-    for file in [unpacked / "sbin/nsd", *unpacked.rglob("*.so.*")]:
+    for file in [*unpacked.glob("*bin/" + name), *unpacked.rglob("*.so.*")]:
         shutil.copy(file, directory)
-    return str(directory / "nsd"), dict(os.environ,
-                                        LD_LIBRARY_PATH=str(directory))
+    return str(directory / name), dict(os.environ,
+                                       LD_LIBRARY_PATH=str(directory))
+
+
+def find_nsd(directory):
+    return find_program("nsd", directory)
 
 
 class Nsd:
-    """A name server on a port of its own, for everything below .example."""
+    """A name server on a port of its own, for everything below .example (or
+    another zone).  `change` is called with the file of the zone and the name,
+    before that is read."""
 
-    def __init__(self, records, ttl=300, port=None):
+    def __init__(self, records, ttl=300, port=None, zone="example",
+                 change=None):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="stoken-nsd-"))
         self.dir.chmod(0o755)
-        self.port = port or free_port()
-        (self.dir / "example.zone").write_text(
-            "$ORIGIN example.\n$TTL %d\n"
-            "@ SOA ns.example. x.example. 1 3600 600 86400 60\n@ NS ns\n"
-            "ns A 127.0.0.1\nhost A 127.0.0.1\n%s\n" % (
-                ttl, "\n".join(records)))
+        self.port, self.zone, self.ttl = port or free_port(), zone, ttl
+        self.serial, self.file = 0, self.dir / "zone"
+        self.write(records)
+        if change:
+            change(self.file, zone)
         (self.dir / "nsd.conf").write_text("""\
 server:
     ip-address: 127.0.0.1
@@ -162,9 +169,9 @@ server:
 remote-control:
     control-enable: no
 zone:
-    name: example
-    zonefile: example.zone
-""" % (self.port, self.dir, self.dir, self.dir, self.dir))
+    name: %s
+    zonefile: zone
+""" % (self.port, self.dir, self.dir, self.dir, self.dir, zone))
         if os.getuid() == 0:
             for path in [self.dir, *self.dir.iterdir()]:
                 os.chown(path, 65534, 65534)
@@ -173,8 +180,30 @@ zone:
             [program, "-d", "-c", str(self.dir / "nsd.conf")],
             stdout=open(self.dir / "log", "wb"), stderr=subprocess.STDOUT,
             preexec_fn=drop(), env=environment)
+        self.wait_log("nsd started")
+
+    def write(self, records):
+        self.serial += 1
+        self.file.write_text("""\
+$ORIGIN %s.
+$TTL %d
+@ SOA ns x %d 3600 600 86400 60
+@ NS ns
+ns A 127.0.0.1
+host A 127.0.0.1
+%s
+""" % (self.zone, self.ttl, self.serial, "\n".join(records)))
+
+    def reload(self, records):
+        """Other records, which are there when this returns."""
+        start = len((self.dir / "log").read_text())
+        self.write(records)
+        self.process.send_signal(signal.SIGHUP)
+        self.wait_log("read with success", start)
+
+    def wait_log(self, text, start=0):
         until = time.monotonic() + WAIT
-        while b"nsd started" not in (self.dir / "log").read_bytes():
+        while text not in (self.dir / "log").read_text()[start:]:
             assert self.process.poll() is None and \
                 time.monotonic() < until, (self.dir / "log").read_text()
             time.sleep(0.02)
@@ -250,7 +279,9 @@ DOMAINS = 120
 
 @contextlib.contextmanager
 def token_world(extra="", records=(), sink_options=None, resolver=None,
-                **more):
+                change=None, **more):
+    """`resolver`: a port, or what makes one from the name server and the
+    stack; `change` as Nsd() has it."""
     directory = tempfile.mkdtemp(prefix="stoken-ca-")
     os.chmod(directory, 0o755)
     with contextlib.ExitStack() as stack:
@@ -263,8 +294,10 @@ def token_world(extra="", records=(), sink_options=None, resolver=None,
         service = "_submissions" if sink.implicit else "_submission"
         nsd = Nsd([srv(x, sink.port, service) for x in names] +
                   [x(authority, stack) if callable(x) else x
-                   for x in records])
+                   for x in records], change=change)
         stack.callback(nsd.close)
+        if callable(resolver):
+            resolver = resolver(nsd, stack)
         server = stack.enter_context(Server(extra="""
 relay host "smtp://127.0.0.1:%d"
 ca "%s"

@@ -134,12 +134,17 @@ static int
 commit(const struct settings *settings, int first, char *problem, size_t size)
 {
 	struct discover_settings discovers = {
-	    .mx_fallback = settings->mx_fallback != 0, .clock = hop_clock};
+	    .mx_fallback = settings->mx_fallback != 0,
+	    .dnssec = settings->dnssec != 0,
+	    .clock = hop_clock};
 
 	if (resolve_init(settings->resolver, problem, size) == -1 ||
 	    setup_take(settings, problem, size) == -1)
 		return -1;
 	discover_configure(&discovers);
+	if (discovers.dnssec && !resolve_is_local())
+		log_warnx("relay dnssec: a resolver is not on this machine, and"
+			  " is believed all the same");
 	hops_configure();
 	token_pool_clear();
 	if (first && settings->lmtp_address != NULL &&
