@@ -2,10 +2,13 @@
 """Two sites of ours, a name server, and a relay host between them: what one
 issues the other uses, in both directions, until it is revoked."""
 import contextlib
+import os
 import re
 import shutil
+import signal
 import tempfile
-import os
+import threading
+import time
 
 import pytest
 
@@ -155,3 +158,71 @@ def test_server_is_away(two):
     message, = two.hop.messages
     assert message.addresses == [BOB]
     two.b.start()
+
+
+def switches(site):
+    """How often all of its processes have waited, together."""
+    total = 0
+    for pid in site.roles():
+        with contextlib.suppress(OSError):
+            text = open("/proc/%d/status" % pid).read()
+            total += int(re.search(r"^voluntary\S+\s+(\d+)", text,
+                                   re.M).group(1))
+    return total
+
+
+def wait_quiet(site):
+    """Nothing moves there any more: everything waits for who is stopped. A
+    guess, on which nothing hangs but how far things have come."""
+    last, since = None, time.monotonic()
+    until = since + 30
+    while time.monotonic() < min(since + 0.3, until):
+        now = switches(site)
+        if now != last:
+            last, since = now, time.monotonic()
+        time.sleep(0.02)
+
+
+@clauses("F-07", "S1-61")
+@pytest.mark.restarts
+@pytest.mark.parametrize("still", ["lmtpd", "tokend", "engine"])
+@pytest.mark.parametrize("victim", ["lmtpd", "tokend", "engine", "frontend"])
+def test_killed_at_the_other_site(two, still, victim):
+    """One process of bob's site stands still while alice's message comes in,
+    and one dies then: it reaches him, by whichever way, and twice only when
+    the answer of the first was lost."""
+    subject = "%s stands, %s dies" % (still, victim)
+    two.hop.forget()
+    # Both are ready for it: a token, and nothing that was noted before.
+    first = two.b.temporary(remote=ALICE, local=BOB)
+    ours = two.a.temporary(remote=BOB, local=ALICE)
+    with two.a.token_session(ALICE, ours) as c:
+        c.mail(BOB)
+        assert c.rcpt(ALICE, ours, first).code == 250
+        assert c.data("Subject: hello\r\n\r\nx\r\n")[0].code == 250
+    two.a.ctl("reload", check=True)
+    replies = []
+    thread = threading.Thread(
+        target=lambda: replies.append(two.a.send(BOB, subject)))
+    pids = two.b.pids(still)
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        thread.start()
+        wait_quiet(two.b)
+        for pid in two.b.pids(victim):
+            two.b.kill_one(pid)
+    finally:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+    thread.join(120)
+    two.b.accept_new_family(60)
+    reply, = replies
+    assert reply.status == "250 2.0.0"
+    here = two.b.subjects().count(subject)
+    there = len(two.hop.messages)
+    assert 1 <= here + there <= 2 and here <= 1 and there <= 1
+    if here and there:
+        log = two.a.log_text()
+        assert "it may come twice" in log[log.rindex("token-route"):]

@@ -8,15 +8,22 @@
 #include "lib/process.h"
 #include "smtpd-stoken/relay/held.h"
 
+#define ADDRESS_ROOM 321
+/* New tokens that wait for a tokend, and whose senders do not wait for them. */
+#define LEFT_MOST 4096
+
 struct held_request {
 	TAILQ_ENTRY(held_request) entry;
 	uint64_t number;
-	const struct held_right *right;
+	int is_new; /* a new token, not a question */
 	held_token_function *token; /* of a question */
-	held_kept_function *kept; /* of a new token */
+	held_kept_function *kept; /* of a new token; NULL: nobody waits */
 	void *owner;
+	/* For a new token: to be said once more. */
+	struct held_right right;
+	char sender[ADDRESS_ROOM], recipient[ADDRESS_ROOM];
 	size_t length;
-	uint8_t text[255]; /* the new one */
+	uint8_t text[255];
 };
 
 static TAILQ_HEAD(, held_request)
@@ -28,6 +35,8 @@ requests = TAILQ_HEAD_INITIALIZER(requests);
  */
 static uint64_t last;
 
+static size_t left; /* that nobody waits for */
+
 static struct channel *
 tokend(void)
 {
@@ -35,7 +44,7 @@ tokend(void)
 }
 
 static struct held_request *
-add(const struct held_right *right, void *owner)
+add(void *owner)
 {
 	struct held_request *request = calloc(1, sizeof(*request));
 
@@ -44,19 +53,34 @@ add(const struct held_right *right, void *owner)
 	if (last == 0)
 		arc4random_buf(&last, sizeof(last));
 	request->number = ++last;
-	request->right = right;
 	request->owner = owner;
 	TAILQ_INSERT_TAIL(&requests, request, entry);
 	return request;
 }
 
+static void
+forget(struct held_request *request)
+{
+	TAILQ_REMOVE(&requests, request, entry);
+	left -= request->is_new && request->kept == NULL;
+	freezero(request, sizeof(*request));
+}
+
+/*
+ * A new token was given with a message that has arrived: it is kept whether
+ * or not somebody waits for that, also by the next tokend.
+ */
 void
 held_cancel(struct held_request *request)
 {
 	if (request == NULL)
 		return;
-	TAILQ_REMOVE(&requests, request, entry);
-	freezero(request, sizeof(*request));
+	if (request->is_new && left < LEFT_MOST) {
+		request->kept = NULL;
+		request->owner = NULL;
+		left++;
+	} else
+		forget(request);
 }
 
 static struct bytes
@@ -72,7 +96,7 @@ held_ask(const struct held_right *right, held_token_function *done, void *owner)
 	struct channel *c = tokend();
 	union message m;
 
-	if (c == NULL || (request = add(right, owner)) == NULL)
+	if (c == NULL || (request = add(owner)) == NULL)
 		return NULL;
 	request->token = done;
 	m = (union message) {.held_ask = {.request = request->number,
@@ -83,14 +107,14 @@ held_ask(const struct held_right *right, held_token_function *done, void *owner)
 				 .ticket = ticket(right)}};
 	if (channel_send(c, MSG_HELD_ASK, &m, -1) == 0)
 		return request;
-	held_cancel(request);
+	forget(request);
 	return NULL;
 }
 
 static void
 send_new(const struct held_request *request)
 {
-	const struct held_right *right = request->right;
+	const struct held_right *right = &request->right;
 	union message m = {
 	    .held_new = {.request = request->number,
 		.session = right->session,
@@ -111,9 +135,17 @@ held_new(const struct held_right *right, struct bytes token,
 	struct held_request *request;
 
 	if (token.length > sizeof(request->text) ||
-	    (request = add(right, owner)) == NULL)
+	    strlen(right->sender) >= ADDRESS_ROOM ||
+	    strlen(right->recipient) >= ADDRESS_ROOM ||
+	    (request = add(owner)) == NULL)
 		return NULL;
+	request->is_new = 1;
 	request->kept = done;
+	request->right = *right;
+	(void)strlcpy(request->sender, right->sender, ADDRESS_ROOM);
+	(void)strlcpy(request->recipient, right->recipient, ADDRESS_ROOM);
+	request->right.sender = request->sender;
+	request->right.recipient = request->recipient;
 	request->length = token.length;
 	memcpy(request->text, token.data, token.length);
 	send_new(request);
@@ -140,7 +172,7 @@ held_peer_new(void)
 	const struct held_request *request;
 
 	TAILQ_FOREACH (request, &requests, entry)
-		if (request->kept != NULL)
+		if (request->is_new)
 			send_new(request);
 }
 
@@ -163,7 +195,7 @@ answer_token(
 	held_token_function *done = request->token;
 	void *owner = request->owner;
 
-	held_cancel(request);
+	forget(request);
 	done(owner, token, mine);
 }
 
@@ -202,12 +234,13 @@ on_kept(struct channel *c, const union message *m, int fd)
 
 	(void)c;
 	(void)fd;
-	if (request == NULL || request->kept == NULL)
+	if (request == NULL || !request->is_new)
 		return;
 	done = request->kept;
 	owner = request->owner;
-	held_cancel(request);
-	done(owner, m->held_kept.ok != 0);
+	forget(request);
+	if (done != NULL)
+		done(owner, m->held_kept.ok != 0);
 }
 
 const struct channel_handler held_handlers[] = {

@@ -24,15 +24,18 @@ held_token_function(void *owner, struct bytes token, struct bytes mine);
 typedef void held_kept_function(void *owner, int ok);
 
 /*
- * Both answer once, not from within, and need the right until then; NULL:
- * tokend is away (of a question), or no memory.
+ * Both answer once, not from within; NULL: tokend is away (of a question), or
+ * no memory.
  */
 struct held_request *
 held_ask(const struct held_right *, held_token_function *, void *owner);
 /* Waits for another tokend when this one dies. */
 struct held_request *held_new(const struct held_right *, struct bytes token,
     held_kept_function *, void *owner);
-/* Forgets the request, which nobody answers then. NULL is fine. */
+/*
+ * Nobody waits for the answer any more; but a new token is kept all the same.
+ * NULL is fine.
+ */
 void held_cancel(struct held_request *);
 
 /* The token was refused. */
