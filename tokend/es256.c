@@ -9,6 +9,8 @@
 #include <openssl/ecdsa.h>
 #include <openssl/obj_mac.h>
 
+#include "compat/libressl.h"
+
 /* The point of the scalar, and its coordinates. */
 static int
 set_public(struct es256 *es256, const BIGNUM *scalar, BN_CTX *context)
@@ -34,7 +36,7 @@ int
 es256_set(struct es256 *es256, const uint8_t scalar[ES256_OCTETS])
 {
 	BN_CTX *context = BN_CTX_new();
-	BIGNUM *number;
+	BIGNUM *number, *order;
 	int result = -1;
 
 	memset(es256, 0, sizeof(*es256));
@@ -42,12 +44,12 @@ es256_set(struct es256 *es256, const uint8_t scalar[ES256_OCTETS])
 		return -1;
 	BN_CTX_start(context);
 	number = BN_CTX_get(context);
+	order = BN_CTX_get(context);
 	es256->key = EC_KEY_new_by_curve_name(NID_X9_62_prime256v1);
-	if (number != NULL && es256->key != NULL &&
+	if (order != NULL && es256->key != NULL &&
+	    EC_GROUP_get_order(EC_KEY_get0_group(es256->key), order, NULL) &&
 	    BN_bin2bn(scalar, ES256_OCTETS, number) != NULL &&
-	    !BN_is_zero(number) &&
-	    BN_cmp(number, EC_GROUP_get0_order(EC_KEY_get0_group(es256->key))) <
-		0) {
+	    !BN_is_zero(number) && BN_cmp(number, order) < 0) {
 		BN_set_flags(number, BN_FLG_CONSTTIME);
 		result = set_public(es256, number, context);
 		BN_clear(number);
@@ -136,8 +138,7 @@ generator_start(struct generator *g, const uint8_t *seed)
 /* Numbers of one signature. */
 struct numbers {
 	BN_CTX *context;
-	const BIGNUM *order;
-	BIGNUM *k, *r, *s, *hash, *blind;
+	BIGNUM *order, *k, *r, *s, *hash, *blind;
 };
 
 /*
@@ -237,14 +238,17 @@ es256_sign(const struct es256 *es256, const void *data, size_t length,
 
 	if (n.context == NULL)
 		return -1;
-	n.order = EC_GROUP_get0_order(EC_KEY_get0_group(es256->key));
 	BN_CTX_start(n.context);
+	n.order = BN_CTX_get(n.context);
 	n.k = BN_CTX_get(n.context);
 	n.r = BN_CTX_get(n.context);
 	n.s = BN_CTX_get(n.context);
 	n.hash = BN_CTX_get(n.context);
 	n.blind = BN_CTX_get(n.context);
-	if (n.blind != NULL && make_seed(&n, es256, data, length, seed) == 0) {
+	if (n.blind != NULL &&
+	    EC_GROUP_get_order(
+		EC_KEY_get0_group(es256->key), n.order, n.context) == 1 &&
+	    make_seed(&n, es256, data, length, seed) == 0) {
 		generator_start(&g, seed);
 		if (sign_with(&n, es256, &g, seed) == 0 &&
 		    BN_bn2binpad(n.r, signature, ES256_OCTETS) ==

@@ -110,8 +110,10 @@ remote_key_init(remote_key_sign sign)
 	}
 	RSA_meth_set_priv_enc(rsa, rsa_sign);
 	RSA_meth_set_priv_dec(rsa, rsa_decrypt);
+#ifdef RSA_METHOD_FLAG_NO_CHECK
 	RSA_meth_set_flags(
 	    rsa, RSA_meth_get_flags(rsa) | RSA_METHOD_FLAG_NO_CHECK);
+#endif
 	RSA_set_default_method(rsa);
 	EC_KEY_METHOD_get_sign(ec, &sign_der, &setup, &local_ecdsa);
 	EC_KEY_METHOD_set_sign(ec, sign_der, setup, ecdsa_sign);

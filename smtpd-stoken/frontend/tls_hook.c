@@ -7,6 +7,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include "compat/libressl.h"
 #include "smtpd-stoken/frontend/tls_hook.h"
 
 /* Octets that one read(2) may bring: several records of an upload. */
@@ -20,7 +21,7 @@ static struct {
 } contexts;
 static SSL *last;
 
-static void
+static EX_NEW_TYPE
 ssl_made(void *parent, void *ptr, CRYPTO_EX_DATA *data, int index, long argl,
     void *argp)
 {
@@ -30,9 +31,10 @@ ssl_made(void *parent, void *ptr, CRYPTO_EX_DATA *data, int index, long argl,
 	(void)argl;
 	(void)argp;
 	last = parent;
+	return EX_NEW_DONE;
 }
 
-static void
+static EX_NEW_TYPE
 context_made(void *parent, void *ptr, CRYPTO_EX_DATA *data, int index,
     long argl, void *argp)
 {
@@ -44,18 +46,19 @@ context_made(void *parent, void *ptr, CRYPTO_EX_DATA *data, int index,
 	(void)argl;
 	(void)argp;
 	if (!contexts.on)
-		return;
+		return EX_NEW_DONE;
 	if (contexts.count == contexts.size) {
 		list = reallocarray(
 		    contexts.list, contexts.size + 16, sizeof(*list));
 		if (list == NULL) {
 			contexts.failed = 1;
-			return;
+			return EX_NEW_DONE;
 		}
 		contexts.list = list;
 		contexts.size += 16;
 	}
 	contexts.list[contexts.count++] = parent;
+	return EX_NEW_DONE;
 }
 
 /* A temporary context goes: it must not be written to later. */
@@ -115,6 +118,11 @@ tune(SSL_CTX *context)
 	SSL_CTX_set_read_ahead(context, 1);
 #ifdef SSL_OP_NO_RENEGOTIATION
 	SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION);
+#endif
+#ifdef SSL_OP_NO_CLIENT_RENEGOTIATION /* LibreSSL */
+	SSL_CTX_set_options(context, SSL_OP_NO_CLIENT_RENEGOTIATION);
+#endif
+#ifdef SSL_OP_CLEANSE_PLAINTEXT
 	/* Passwords do not stay in the buffers of records. */
 	SSL_CTX_set_options(context, SSL_OP_CLEANSE_PLAINTEXT);
 #endif
@@ -193,6 +201,68 @@ group_name(SSL *ssl)
 	return "";
 }
 
+/* The name of the IANA, which LibreSSL does not know. */
+static const char *
+cipher_name(const SSL_CIPHER *cipher)
+{
+	static const struct {
+		unsigned int id;
+		const char *name;
+	} ciphers[] = {
+	    {0x1301, "TLS_AES_128_GCM_SHA256"},
+	    {0x1302, "TLS_AES_256_GCM_SHA384"},
+	    {0x1303, "TLS_CHACHA20_POLY1305_SHA256"},
+	    {0xc02b, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"},
+	    {0xc02c, "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"},
+	    {0xc02f, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"},
+	    {0xc030, "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"},
+	    {0xcca8, "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"},
+	    {0xcca9, "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"},
+	};
+	size_t i;
+
+	if (cipher == NULL)
+		return "";
+	for (i = 0; i < sizeof(ciphers) / sizeof(ciphers[0]); i++)
+		if (ciphers[i].id == (SSL_CIPHER_get_id(cipher) & 0xffff))
+			return ciphers[i].name;
+	return "";
+}
+
+/* The hash of a certificate's signature; NID_undef if it has none. */
+static int
+signature_hash(const X509 *certificate)
+{
+	int nid = NID_undef, pkey_nid;
+#ifdef LIBRESSL_VERSION_NUMBER
+	if (OBJ_find_sigid_algs(
+		X509_get_signature_nid(certificate), &nid, &pkey_nid) != 1)
+		return NID_undef;
+#else
+	uint32_t flags;
+	int bits;
+
+	if (X509_get_signature_info(
+		/* its parameters may have to be looked at */
+		(X509 *)(uintptr_t)certificate, &nid, &pkey_nid, &bits,
+		&flags) != 1)
+		return NID_undef;
+#endif
+	return nid;
+}
+
+/* TLS 1.2 with the session's hash in its master secret (RFC 7627)? */
+static int
+is_extended(SSL *ssl)
+{
+#ifdef SSL_get_extms_support
+	return SSL_get_extms_support(ssl) == 1;
+#else
+	(void)ssl;
+	return 0;
+#endif
+}
+
 /*
  * RFC 5929 4.1: the hash of the certificate that was sent, by the hash of its
  * signature; MD5 and SHA-1 become SHA-256; undefined if there is none.
@@ -203,13 +273,11 @@ endpoint(SSL *ssl, uint8_t *out, size_t size)
 	X509 *certificate = SSL_get_certificate(ssl);
 	const EVP_MD *hash;
 	unsigned length;
-	int nid, pkey_nid, bits;
-	uint32_t flags;
+	int nid;
 
-	if (certificate == NULL ||
-	    X509_get_signature_info(
-		certificate, &nid, &pkey_nid, &bits, &flags) != 1)
+	if (certificate == NULL)
 		return 0;
+	nid = signature_hash(certificate);
 	if (nid == NID_md5 || nid == NID_sha1)
 		nid = NID_sha256;
 	if (nid == NID_undef || (hash = EVP_get_digestbynid(nid)) == NULL ||
@@ -224,19 +292,14 @@ void
 tls_hook_facts(struct ssl_st *ssl, struct tls_facts *facts)
 {
 	static const char label[] = "EXPORTER-Channel-Binding";
-	const SSL_CIPHER *cipher = SSL_get_current_cipher(ssl);
-	const char *name = NULL;
 
 	memset(facts, 0, sizeof(*facts));
 	facts->version = SSL_get_version(ssl);
-	if (cipher != NULL)
-		name = SSL_CIPHER_standard_name(cipher);
-	facts->cipher = name == NULL ? "" : name;
+	facts->cipher = cipher_name(SSL_get_current_cipher(ssl));
 	facts->group = group_name(ssl);
 	/* What binds to a session needs its hash in the master secret (RFC
 	 * 7627), as TLS 1.3 has it always (H-08) */
-	if (SSL_version(ssl) == TLS1_3_VERSION ||
-	    SSL_get_extms_support(ssl) == 1)
+	if (SSL_version(ssl) == TLS1_3_VERSION || is_extended(ssl))
 		facts->endpoint_length =
 		    endpoint(ssl, facts->endpoint, sizeof(facts->endpoint));
 	/* RFC 9266 4.2: in TLS 1.2 only with extended master secret; not

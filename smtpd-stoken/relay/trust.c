@@ -12,6 +12,7 @@
 
 #include <tls.h>
 
+#include "compat/libressl.h"
 #include "smtpd-stoken/relay/identity.h"
 #include "smtpd-stoken/relay/trust.h"
 
@@ -30,7 +31,7 @@ struct demand {
 static SSL *last;
 static int demand_index = -1;
 
-static void
+static EX_NEW_TYPE
 ssl_made(void *parent, void *ptr, CRYPTO_EX_DATA *data, int index, long argl,
     void *argp)
 {
@@ -40,6 +41,7 @@ ssl_made(void *parent, void *ptr, CRYPTO_EX_DATA *data, int index, long argl,
 	(void)argl;
 	(void)argp;
 	last = parent;
+	return EX_NEW_DONE;
 }
 
 static void
