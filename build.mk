@@ -103,9 +103,13 @@ sandbox: all
 	    LIBS_CRYPT="$(LIBS_CRYPT)" sh regress/sandbox/run.sh
 
 # make check: everything. make check SANITIZE=1: with AddressSanitizer and
-# UndefinedBehaviorSanitizer, in a copy of the tree.
+# UndefinedBehaviorSanitizer, in a copy of the tree; SANITIZE=leaks: without
+# the sandbox, and every process looks for leaks when it ends.
 check:
 	@SANITIZE="$(SANITIZE)" MAKE="$(MAKE)" sh regress/check.sh
+# make sanitize: both kinds of SANITIZE, one after the other.
+sanitize:
+	@MAKE="$(MAKE)" sh regress/sanitize/run.sh
 demo:
 	@MAKE="$(MAKE)" sh regress/demo/demo.sh
 out/bench/tokend: regress/bench/bench_tokend.o $(TOKEND_CORE_OBJS) out/libcommon.a

@@ -13,6 +13,11 @@ sandbox_describe(char *out, size_t size)
 }
 
 void
+sandbox_prepare(void)
+{
+}
+
+void
 sandbox_undumpable(void)
 {
 	/* setrlimit(2) does the rest: there is no more to do here. */
@@ -63,8 +68,8 @@ sandbox_describe(char *out, size_t size)
 	int abi = landlock_abi();
 	size_t i = 0;
 
-#ifdef SANDBOX_VALGRIND
-	calls = "NONE (built for valgrind)";
+#ifdef SANDBOX_OFF
+	calls = "NONE (built without a sandbox)";
 #endif
 	while (landlock_versions[i].abi > abi)
 		i++;

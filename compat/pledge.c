@@ -39,10 +39,10 @@
  *   - recvfd and sendfd cannot be told apart from recvmsg and sendmsg.
  *   - "dns" is sockets for it, no file: read resolv.conf before.
  *
- * AddressSanitizer runs under the same filters; what its reports read for names
- * and lines is read before. LeakSanitizer wants ptrace: set detect_leaks=0.
- * Valgrind translates code, which no filter can permit: build with
- * -DSANDBOX_VALGRIND, which checks the words and does nothing else.
+ * AddressSanitizer runs under the same filters (sanitizer.c); what its reports
+ * read for names and lines is read before. LeakSanitizer wants ptrace, and
+ * valgrind translates code, which no filter can permit: for them there is
+ * -DSANDBOX_OFF, which checks the words and does nothing else.
  */
 #include <sys/types.h>
 
@@ -84,6 +84,12 @@ enum reaction {
 	REACT_LOG,
 	REACT_EXIT
 };
+
+#ifdef SANDBOX_OFF
+static const bool words_only = true;
+#else
+static const bool words_only = false;
+#endif
 
 static struct {
 	bool pledged;
@@ -313,34 +319,6 @@ grants(uint32_t promises)
 	return promises;
 }
 
-#ifdef __SANITIZE_ADDRESS__
-/*
- * The search for leaks at exit needs ptrace, which no promise gives, and the
- * processes are started without an environment that could turn it off.
- */
-const char *__asan_default_options(void);
-
-const char *
-__asan_default_options(void)
-{
-	return "detect_leaks=0";
-}
-
-void __sanitizer_symbolize_pc(void *, const char *, char *, size_t);
-#endif
-
-/* So that a report can name functions when no file can be opened any more. */
-void
-pledge_prepare(void)
-{
-#ifdef __SANITIZE_ADDRESS__
-	char text[256];
-
-	__sanitizer_symbolize_pc(
-	    __builtin_return_address(0), "%F %L", text, sizeof(text));
-#endif
-}
-
 int
 pledge(const char *promises, const char *execpromises)
 {
@@ -363,17 +341,14 @@ pledge(const char *promises, const char *execpromises)
 		return -1;
 	}
 	if (!state.pledged)
-		pledge_prepare();
-#ifndef SANDBOX_VALGRIND
+		sandbox_prepare();
 	unbound = (wanted & EXEC) != 0 && execpromises == NULL;
 	granted = grants(unbound ? EVERYTHING : wanted | later);
-	if (unveil_enforce(granted, (wanted & EXEC) != 0) == -1 ||
-	    install(granted, !unbound) == -1)
+	if (!words_only &&
+	    (unveil_enforce(granted, (wanted & EXEC) != 0) == -1 ||
+		install(granted, !unbound) == -1))
 		return -1;
-#else
-	(void)later, (void)unbound, granted = NARROW;
-#endif
-	state.closed = (granted & NARROW) == 0;
+	state.closed = !words_only && (granted & NARROW) == 0;
 	state.pledged = true;
 	state.promises = wanted;
 	return 0;

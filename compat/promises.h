@@ -74,7 +74,7 @@ int unveil_used(void);
 int pledge_available(void);
 uint32_t pledge_held(void); /* what is promised so far */
 void pledge_trap_and_exit(void);
-/* What takes long, once for all children that will pledge. */
+/* Early, once for all children that will pledge. */
 void pledge_prepare(void);
 
 /*

@@ -38,6 +38,12 @@ void sandbox_connect_only(void);
  */
 void sandbox_memory_files(void);
 
+/*
+ * Early, behind closefrom(3): what the reports of a sanitizer need. Does
+ * nothing in other builds.
+ */
+void sandbox_prepare(void);
+
 /* Nobody else may trace this process or read its memory; no core files. */
 void sandbox_undumpable(void);
 

@@ -219,7 +219,7 @@ files_to_deny(void)
 static int
 lock(void)
 {
-#ifndef SANDBOX_VALGRIND
+#ifndef SANDBOX_OFF
 	uint32_t getpw = pledge_held() & GETPW;
 
 	if (state.nrules > 0 &&

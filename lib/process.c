@@ -373,6 +373,7 @@ process_main(const struct process_role *role)
 	self = role;
 	log_init(role->name, 1, 0);
 	closefrom(PARENT_DESCRIPTOR + 1);
+	sandbox_prepare();
 	/* The parent orders the end; ^C in a terminal reaches everyone. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGINT, SIG_IGN);

@@ -10,17 +10,7 @@ parts=${PARTS:-"build unit config sandbox clauses protocol faults hostile root p
 passed=0 failed=0 skipped=0 broken=
 
 if [ -n "${SANITIZE:-}" ]; then
-	# Other objects, so another tree.
-	copy=$PWD/out-sanitize
-	mkdir -p "$copy"
-	git ls-files -co --exclude-standard | tar -cf - -T - | tar -xf - -C "$copy"
-	cd "$copy" || exit 1
-	CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined"
-	ASAN_OPTIONS=detect_leaks=0:abort_on_error=1
-	UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
-	export CFLAGS ASAN_OPTIONS UBSAN_OPTIONS SANITIZE
-	[ -f config.mk ] || ./configure > /dev/null || exit 1
-	parts=${PARTS:-"build unit sandbox protocol faults hostile"}
+	. regress/sanitize/enter.sh
 fi
 
 pytest() {
@@ -41,6 +31,9 @@ run_install() { sh regress/install.sh; }
 run_bmake() { sh regress/bmake.sh; }
 run_lint() { sh regress/lint.sh; }
 run_fuzz() { $make -s fuzz; }
+# These two with SANITIZE alone: are reports seen, and were there any?
+run_seen() { sh regress/sanitize/seen.sh "$reports"; }
+run_reports() { sh regress/sanitize/reports.sh "$reports"; }
 
 # The last counting line of a part, ours or pytest's, as three numbers.
 count() {

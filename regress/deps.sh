@@ -58,7 +58,7 @@ debian() {
 }
 
 openbsd() {
-	packages="db-- libidn2 libcares"
+	packages="db%v4 libidn2 libcares"
 	[ "$what" = build ] || packages="$packages py3-test cmocka"
 	as_root pkg_add -I $packages
 }

@@ -96,9 +96,8 @@ check_users(void)
 	for (i = 0; i < 3; i++) {
 		if (names[i] == NULL || getpwnam(names[i]) != NULL)
 			continue;
-		warnx("no user %s. Create it:  useradd --system --home-dir "
-		      "/var/empty --shell /usr/sbin/nologin %s",
-		    names[i], names[i]);
+		warnx("no user %s. Create it:  " USERADD " %s", names[i],
+		    names[i]);
 		missing = 1;
 	}
 	if (missing)

@@ -242,12 +242,9 @@ static void
 spawn(struct victim *v, enum role role, const char *libexec)
 {
 	char *path = in(libexec, programs[role]);
-	char *argv[] = {path, NULL}, *envp[2] = {NULL, NULL};
+	char *argv[] = {path, NULL}, *envp[] = {NULL};
 	int pair[2];
 
-	/* A sandboxed process cannot look for leaks when it exits. */
-	if (getenv("ASAN_OPTIONS") != NULL)
-		envp[0] = "ASAN_OPTIONS=detect_leaks=0";
 	memset(v, 0, sizeof(*v));
 	v->role = role;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1)

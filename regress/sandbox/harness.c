@@ -101,7 +101,7 @@ harness_start(int argc, char *argv[])
 	(void)setrlimit(RLIMIT_CORE, &no_core);
 	(void)signal(SIGPIPE, SIG_IGN);
 	world.tester = getpid();
-	pledge_prepare();
+	sandbox_prepare();
 	(void)strlcpy(world.directory, "/tmp/sandbox.XXXXXXXXXX",
 	    sizeof(world.directory));
 	if (mkdtemp(world.directory) == NULL || chdir(world.directory) == -1)

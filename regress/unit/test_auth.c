@@ -52,6 +52,7 @@ tear_down(void **state)
 {
 	(void)state;
 	stop_auth();
+	event_base_free(NULL);
 	(void)unlink(users_path);
 	(void)unlink(aliases_path);
 	return rmdir(top);

@@ -178,6 +178,7 @@ tear_down(void **state)
 {
 	(void)state;
 	stop_auth();
+	event_base_free(NULL);
 	single_domain = NULL;
 	(void)close(dovecot[AUTH]);
 	(void)close(dovecot[USERDB]);

@@ -141,6 +141,7 @@ tear_down(void **state)
 	if (far != -1)
 		(void)close(far);
 	far = -1;
+	event_base_free(NULL);
 	return 0;
 }
 

@@ -68,6 +68,7 @@ tear_down(void **state)
 {
 	(void)state;
 	hasher_stop();
+	event_base_free(NULL);
 	return 0;
 }
 

@@ -191,12 +191,16 @@ lose_all(struct hop *hop)
 static int
 clean(void **state)
 {
+	static struct event_base *base;
+
 	(void)state;
 	memset(mails, 0, sizeof(mails));
 	memset(copies, 0, sizeof(copies));
 	failures = asked = 0;
 	last_quit = closed = NULL;
-	(void)event_init();
+	if (base != NULL)
+		event_base_free(base);
+	base = event_init();
 	hops_init();
 	hops_configure();
 	return 0;

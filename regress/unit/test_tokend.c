@@ -481,6 +481,7 @@ tear_down(void **state)
 	(void)state;
 	if (parent != NULL)
 		stop_tokend(SIGKILL);
+	event_base_free(NULL);
 	(void)snprintf(command, sizeof(command), "rm -rf '%s'", top);
 	return system(command);
 }
