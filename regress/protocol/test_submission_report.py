@@ -34,6 +34,16 @@ def site():
             yield server
 
 
+@pytest.fixture
+def plain(site):
+    """The next hop without DSN; kept connections know what it had said."""
+    site.hop.keywords = [x for x in site.hop.KEYWORDS if x != "DSN"]
+    site.hop.drop()
+    yield site
+    site.hop.keywords = site.hop.KEYWORDS
+    site.hop.drop()
+
+
 def submit(site, *recipients, mail="", text=HEADER + TEXT, sender=ALICE):
     """(recipient, parameters) ...: what came to the next hop besides."""
     before = len(site.hop.messages)
@@ -169,6 +179,46 @@ def test_success_beside_failure(site):
     found = {x["final-recipient"]: x["action"] for x in fields(status)[1:]}
     assert found == {"rfc822;" + BOB: "delivered", "rfc822;" + Y: "failed"}
     assert original.get_content_type() == "message/rfc822"
+
+
+@clauses("F-101")
+def test_success_beyond_a_server_without_dsn(plain):
+    """RFC 3461 section 5.2.2: nobody else would tell: it is relayed."""
+    report, = submit(plain, (X, " NOTIFY=SUCCESS ORCPT=rfc822;X+2Bx@y"),
+                     mail=" RET=FULL ENVID=id2")
+    rcpt, = [x for x in plain.hop.lines if x.startswith(b"RCPT TO:<x@")][-1:]
+    assert b"NOTIFY" not in rcpt
+    message, words, status, original = parts(report[1])
+    assert message["Subject"] == "Passed on to " + X
+    assert "was passed on to a server that does not tell" in \
+        words.get_payload()
+    assert "was delivered to" not in words.get_payload()
+    common, one = fields(status)
+    assert common["original-envelope-id"] == "id2"
+    assert one["action"] == "relayed" and one["status"] == "2.0.0"
+    assert one["final-recipient"] == "rfc822;" + X
+    assert one["original-recipient"] == "rfc822;X+x@y"
+    assert one["remote-mta"] == "dns;[127.0.0.1]"
+    assert one["diagnostic-code"].startswith("smtp;250 2.0.0 ")
+    assert original.get_content_type() == "text/rfc822-headers"
+    assert HEADER in report[1] and b"The text." not in report[1]
+    for notify in ("", " NOTIFY=FAILURE,DELAY", " NOTIFY=NEVER"):
+        assert submit(plain, (X, notify)) == []
+
+
+@clauses("F-101")
+def test_success_here_and_there(plain):
+    report, = submit(plain, (X, " NOTIFY=SUCCESS"), (BOB, " NOTIFY=SUCCESS"),
+                     (Y, ""))
+    message, words, status, _ = parts(report[1])
+    assert message["Subject"] == "Not delivered to " + Y
+    text = words.get_payload().replace("\r\n", "\n")
+    assert text.index("NOT delivered") < text.index(
+        "It was delivered to:\n\n  " + BOB) < text.index(
+            "it, for:\n\n  " + X)
+    found = {x["final-recipient"]: x["action"] for x in fields(status)[1:]}
+    assert found == {"rfc822;" + BOB: "delivered", "rfc822;" + X: "relayed",
+                     "rfc822;" + Y: "failed"}
 
 
 @clauses("F-101")

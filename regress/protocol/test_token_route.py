@@ -62,6 +62,26 @@ def test_straight_to_the_server(world):
     assert world.sink.shown[-1] == (friend, "NEW-token_1")
 
 
+@clauses("S1-61", "F-101", "F-07")
+def test_success_is_told_by_us(world):
+    """A token server's 250 is that of the last one (RFC 2033): delivered. It
+    knows no NOTIFY, and the relay host, which does, is not asked."""
+    friend, stranger = world.friend(), "stranger@" + world.domain()
+    with world.server.login(ALICE) as c:
+        c.mail(ALICE)
+        for one in (friend, stranger):
+            c.want("RCPT TO:<%s> NOTIFY=SUCCESS" % one, "250 2.1.5")
+        assert c.data(MESSAGE)[0].status == "250 2.0.0"
+    assert len(world.sink.messages) == 1
+    copy, report = world.relay.messages
+    assert b"NOTIFY=SUCCESS" in copy.recipients[0]
+    text = report.data.decode()
+    assert "\r\nFinal-Recipient: rfc822;%s\r\nAction: delivered\r\n" % friend \
+        in text
+    assert text.count("Final-Recipient:") == 1
+    assert "token" not in text.partition("rfc822-headers")[0].lower()
+
+
 def test_no_token_no_route(world):
     stranger = "stranger@" + world.domain()
     assert world.submit(stranger).status == "250 2.0.0"

@@ -154,10 +154,13 @@ static void
 success(void **state)
 {
 	static const struct dsn_recipient both[] = {
-	    {"x@a.example", NULL, NULL, NULL, NULL, 0, NULL, 1},
-	    {"y@a.example", NULL, "FAILURE", NULL, NULL, 0, NULL, 1},
-	    {"bob@a.example", NULL, "delay,Success", NULL, NULL, 0, NULL, 1},
-	    {"carol@b.example", NULL, NULL, "5.1.1", "mx", 550, "x", 0}};
+	    {"x@a.example", NULL, NULL, NULL, NULL, 0, NULL, DSN_DELIVERED},
+	    {"y@a.example", NULL, "FAILURE", NULL, NULL, 0, NULL,
+		DSN_DELIVERED},
+	    {"bob@a.example", NULL, "delay,Success", NULL, NULL, 0, NULL,
+		DSN_DELIVERED},
+	    {"carol@b.example", NULL, NULL, "5.1.1", "mx", 550, "x",
+		DSN_FAILED}};
 	struct dsn dsn = report(both, 3);
 
 	(void)state;
@@ -184,6 +187,43 @@ success(void **state)
 	assert_non_null(
 	    strstr(output.text, "\nIt was delivered to:\n\n  bob@a.example\n"));
 	output.length = 0;
+}
+
+/* Section 5.2.2: to a server that will not tell what becomes of it. */
+static void
+relayed(void **state)
+{
+	static const struct dsn_recipient both[] = {
+	    {"x@b.example", NULL, "success", "2.1.5", "mx.b.example", 250,
+		"Ok: queued\nas X", DSN_RELAYED},
+	    {"y@b.example", NULL, NULL, "2.1.5", "mx.b.example", 250, "Ok",
+		DSN_RELAYED},
+	    {"bob@a.example", NULL, "SUCCESS", NULL, NULL, 0, NULL,
+		DSN_DELIVERED}};
+	struct dsn dsn = report(both, 2);
+
+	(void)state;
+	assert_int_equal(dsn_wanted(&dsn), 1);
+	assert_int_equal(dsn_failed(&dsn), 0);
+	assert_int_equal(dsn_begin(&dsn, collect, &output), 0);
+	assert_non_null(
+	    strstr(output.text, "\nSubject: Passed on to x@b.example\n"));
+	assert_non_null(strstr(output.text,
+	    "\nFinal-Recipient: rfc822;x@b.example\n"
+	    "Action: relayed\nStatus: 2.1.5\nRemote-MTA: dns;mx.b.example\n"
+	    "Diagnostic-Code: smtp;250 2.1.5 Ok: queued as X\n"));
+	assert_null(strstr(output.text, "was delivered"));
+	assert_null(strstr(output.text, "y@b.example"));
+	dsn = report(both, 3);
+	assert_int_equal(dsn_begin(&dsn, collect, &output), 0);
+	assert_non_null(
+	    strstr(output.text, "\nSubject: Passed on to 2 recipients\n"));
+	assert_non_null(
+	    strstr(output.text, "\nwas delivered to:\n\n  bob@a.example\n"));
+	assert_non_null(strstr(output.text, "\nIt was passed on to"));
+	assert_string_equal(dsn_status("2.0.1", 0), "2.0.1");
+	assert_string_equal(dsn_status("5.1.1", 0), "2.0.0");
+	assert_string_equal(dsn_status(NULL, 0), "2.0.0");
 }
 
 static void
@@ -352,11 +392,11 @@ words(void **state)
 	    dsn_explain("5.0.0"), "The server did not take the message.");
 	assert_string_equal(dsn_explain("5"), dsn_explain("5.0.0"));
 	assert_string_equal(dsn_explain(""), dsn_explain("5.0.0"));
-	assert_string_equal(dsn_status("4.10.123"), "4.10.123");
-	assert_string_equal(dsn_status("2.0.0"), "5.0.0");
-	assert_string_equal(dsn_status("5.1.1\nX: y"), "5.0.0");
-	assert_string_equal(dsn_status("4.1.1.1.1.1"), "5.0.0");
-	assert_string_equal(dsn_status(""), "5.0.0");
+	assert_string_equal(dsn_status("4.10.123", 1), "4.10.123");
+	assert_string_equal(dsn_status("2.0.0", 1), "5.0.0");
+	assert_string_equal(dsn_status("5.1.1\nX: y", 1), "5.0.0");
+	assert_string_equal(dsn_status("4.1.1.1.1.1", 1), "5.0.0");
+	assert_string_equal(dsn_status("", 1), "5.0.0");
 	assert_int_equal(dsn_wrap("short", 10), 5);
 	assert_int_equal(dsn_wrap("two words", 5), 3);
 	assert_int_equal(dsn_wrap("abcdefghij k", 5), 10);
@@ -385,6 +425,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_report),
 	    cmocka_unit_test(success),
+	    cmocka_unit_test(relayed),
 	    cmocka_unit_test(nobody_asked),
 	    cmocka_unit_test(international),
 	    cmocka_unit_test(addresses_of_hosts),

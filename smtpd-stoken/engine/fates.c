@@ -157,6 +157,13 @@ fates_judge(struct transfer *t)
 	}
 }
 
+int
+part_is_elsewhere(const struct part *part)
+{
+	return strcmp(part->route, "smtp") == 0 && part->said != NULL &&
+	    part->said->route == NULL;
+}
+
 /* In SMTP one reply speaks for all recipients, in LMTP each has his own. */
 static int
 is_accepted(const struct transfer *t, size_t i)
@@ -171,12 +178,17 @@ is_accepted(const struct transfer *t, size_t i)
 	return 0;
 }
 
+/*
+ * RFC 3461 section 5.2: the next server reports what becomes of the message,
+ * if it knows how to. What it knows to be delivered at last, or will not hear
+ * of any more, this server reports.
+ */
 int
 fates_is_told(const struct transfer *t, const struct part *part)
 {
 	if (part->verdict == SMTP_OK)
-		return strcmp(part->route, "smtp") == 0 ||
-		    !grant_wants_success(t->fates[part->fate].grant);
+		return !grant_wants_success(t->fates[part->fate].grant) ||
+		    (part_is_elsewhere(part) && part->said->reports);
 	return !is_accepted(t, part->fate);
 }
 

@@ -59,9 +59,11 @@ void fates_judge(struct transfer *);
 /*
  * fates_have_failed: has a part failed that the reply does not speak of,
  * though its sender can be told otherwise? fates_need_notice: or does he want
- * to know who has it (RFC 3461, NOTIFY=SUCCESS)? Of those elsewhere the next
- * server is asked to say so. fates_is_told: a part needs no more words.
+ * to know who has it (RFC 3461, NOTIFY=SUCCESS)? fates_is_told: a part needs
+ * no more words. part_is_elsewhere: it went to the next server, which is not
+ * its last (a mailbox, an LMTP server and a token server are: RFC 2033).
  */
+int part_is_elsewhere(const struct part *);
 int fates_have_failed(const struct transfer *);
 int fates_need_notice(const struct transfer *);
 int fates_is_told(const struct transfer *, const struct part *);

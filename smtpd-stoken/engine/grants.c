@@ -83,7 +83,7 @@ grant_is_counted(const struct grant *grant)
 int
 grant_wants_success(const struct grant *grant)
 {
-	return grant->length > 0 && dsn_names(grant->notify, "SUCCESS");
+	return dsn_names(grant->notify, "SUCCESS");
 }
 
 int

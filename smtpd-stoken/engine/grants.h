@@ -48,7 +48,7 @@ struct grant *grant_find(struct session *, uint32_t number);
 /* Does tokend's COMMIT_GRANT speak of it? */
 int grant_is_counted(const struct grant *);
 
-/* Is the sender to be told when its mailboxes have the message? */
+/* Is the sender to be told who has it? */
 int grant_wants_success(const struct grant *);
 
 /* Is an answer of the next hop to a RCPT awaited? */

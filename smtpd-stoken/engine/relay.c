@@ -386,6 +386,7 @@ on_result(struct channel *c, const union message *m, int fd)
 	take_reply(outlet, (enum outlet_state)states[r->outcome], r->code,
 	    r->enhanced, r->text);
 	take_route(outlet, r->route);
+	outlet->reports = r->reports == 1;
 	check_done(mail);
 }
 

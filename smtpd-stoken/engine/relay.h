@@ -37,6 +37,7 @@ struct outlet {
 	char enhanced[16];
 	char *text; /* or NULL */
 	char *route; /* "token:HOST[ADDRESS]:PORT"; NULL: by the next hop */
+	uint8_t reports; /* OUTLET_SENT to who knows NOTIFY */
 };
 
 struct relay_events {

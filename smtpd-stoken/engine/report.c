@@ -35,6 +35,34 @@ remote_name(const struct session *s, const struct part *part)
 								: "localhost";
 }
 
+/* Those of the next server. */
+static void
+add_words(
+    struct dsn_recipient *r, const struct session *s, const struct part *part)
+{
+	r->remote = remote_name(s, part);
+	r->code = part->said->code;
+	r->status = part->said->enhanced;
+	r->text = part->said->text != NULL ? part->said->text : "";
+}
+
+/*
+ * One who has it in several ways is named once: as delivered, if it was in
+ * all of them.
+ */
+static void
+merge(struct report *report)
+{
+	struct dsn_recipient *r = &report->recipients[report->dsn.count - 1];
+
+	if (report->dsn.count < 2 || r[-1].action == DSN_FAILED ||
+	    r[-1].address != r->address)
+		return;
+	if (r->action == DSN_RELAYED)
+		r[-1] = *r;
+	report->dsn.count--;
+}
+
 static void
 add_part(struct transfer *t, const struct part *part, void *context)
 {
@@ -46,17 +74,19 @@ add_part(struct transfer *t, const struct part *part, void *context)
 	if (fates_is_told(t, part) || report->dsn.count == report->room)
 		return;
 	r = &report->recipients[report->dsn.count++];
-	r->delivered = part->verdict == SMTP_OK;
 	/* Which mailboxes an alias has is of interest when one of them fails. */
-	r->address = part->address != NULL && !r->delivered
+	r->address = part->address != NULL && part->verdict != SMTP_OK
 	    ? part->address
 	    : smtp_recipient(s->smtp, part->fate, NULL);
 	r->orcpt = grant->orcpt;
 	r->notify = grant->notify;
-	if (r->delivered) {
-		if (report->dsn.count > 1 && r[-1].delivered &&
-		    r[-1].address == r->address)
-			report->dsn.count--;
+	if (part->verdict == SMTP_OK) {
+		r->action = DSN_DELIVERED;
+		if (part_is_elsewhere(part)) {
+			r->action = DSN_RELAYED;
+			add_words(r, s, part);
+		}
+		merge(report);
 		return;
 	}
 	if (part->said == NULL) {
@@ -64,12 +94,9 @@ add_part(struct transfer *t, const struct part *part, void *context)
 		    smtp_verdict_status(s->smtp, part->verdict, &r->text);
 		return;
 	}
-	r->remote = remote_name(s, part);
-	r->code = part->said->code;
-	r->status = part->said->enhanced;
+	add_words(r, s, part);
 	if (r->status[0] == '\0')
 		r->status = r->code >= 500 ? "5.0.0" : "4.0.0";
-	r->text = part->said->text != NULL ? part->said->text : "";
 }
 
 struct report *

@@ -54,7 +54,8 @@ submission_reads(const struct session *s)
 /*
  * One copy, which goes to a next hop and nowhere else, and is not large: it
  * needs no disk, and nobody else's time. With one part there is one reply, so
- * no report is written about it.
+ * no report is written about it, unless one of success is wanted: such a file
+ * cannot be read again for that.
  */
 #define SMALL (1 << 20)
 
@@ -64,7 +65,7 @@ submission_fits_memory(const struct session *s)
 	size_t i;
 
 	if (s->outgoing == NULL || smtp_accepted(s->smtp) != 1 ||
-	    relay_count(s->outgoing, OUTLET_OPEN) != 1 ||
+	    wants_success(s) || relay_count(s->outgoing, OUTLET_OPEN) != 1 ||
 	    smtp_mail(s->smtp)->size > SMALL)
 		return 0;
 	for (i = 0; i < s->grant_count; i++)

@@ -137,8 +137,10 @@ on_result(void *owner, uint32_t id, const struct client_reply *reply)
 {
 	struct connection *c = owner;
 
-	if (c->copy != NULL)
-		copy_result(c->copy, id, reply);
+	if (c->copy == NULL)
+		return;
+	c->copy->reports = (uint8_t)dialogue_offers(c->dialogue, "DSN");
+	copy_result(c->copy, id, reply);
 }
 
 /* That one was lost which nobody needed is no matter. */

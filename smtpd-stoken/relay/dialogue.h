@@ -91,6 +91,9 @@ void dialogue_data(struct dialogue *, const struct client_message *);
 void dialogue_release(struct dialogue *);
 void dialogue_abandon(struct dialogue *);
 
+/* Whether the peer knows an extension. */
+int dialogue_offers(const struct dialogue *, const char *keyword);
+
 /* QUIT: now; or after so many milliseconds, unless a mail begins before. */
 void dialogue_quit(struct dialogue *);
 void dialogue_keep(struct dialogue *, uint64_t milliseconds);

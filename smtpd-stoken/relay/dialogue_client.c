@@ -152,6 +152,12 @@ dialogue_release(struct dialogue *d)
 	dialogue_leave(d);
 }
 
+int
+dialogue_offers(const struct dialogue *d, const char *keyword)
+{
+	return client_offers(d->client, keyword);
+}
+
 void
 dialogue_abandon(struct dialogue *d)
 {

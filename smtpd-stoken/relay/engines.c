@@ -136,7 +136,8 @@ engine_tell_result(const struct mail *mail, uint32_t number,
 		.code = verdict->code,
 		.enhanced = cut(verdict->enhanced, ENHANCED_MOST),
 		.text = cut(text, TEXT_MOST),
-		.route = cut(verdict->route, sizeof(verdict->route))}};
+		.route = cut(verdict->route, sizeof(verdict->route)),
+		.reports = verdict->reports}};
 
 	tell(mail, MSG_RELAY_RESULT, &m);
 }

@@ -369,6 +369,7 @@ copy_result(
 	settle_by_reply(recipient, reply);
 	(void)strlcpy(recipient->verdict.route, copy->via,
 	    sizeof(recipient->verdict.route));
+	recipient->verdict.reports = copy->reports;
 	if (reply->code / 100 == 2)
 		mail->sent = 1;
 	if (is_settled(copy))

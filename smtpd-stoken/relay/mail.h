@@ -52,6 +52,7 @@ struct verdict {
 	uint16_t code;
 	char enhanced[16];
 	char route[128]; /* "": by the next hop */
+	uint8_t reports; /* that knows DSN */
 	char *text;
 };
 
@@ -88,6 +89,7 @@ struct copy {
 	uint8_t shared; /* with others, unless it goes by token */
 	uint8_t fresh; /* wants a connection that was not used before */
 	uint8_t answered; /* the next hop has answered something */
+	uint8_t reports; /* the next hop knows DSN, and was told NOTIFY */
 	uint64_t since; /* milliseconds, when it began to wait */
 	TAILQ_HEAD(, recipient)
 	recipients;

@@ -68,21 +68,28 @@ dsn_names(const char *notify, const char *occasion)
 static int
 is_wanted(const struct dsn_recipient *recipient)
 {
-	if (recipient->delivered)
+	if (recipient->action != DSN_FAILED)
 		return dsn_names(recipient->notify, "SUCCESS");
 	return recipient->notify == NULL ||
 	    dsn_names(recipient->notify, "FAILURE");
 }
 
-size_t
-dsn_failed(const struct dsn *dsn)
+/* How many of those that are spoken of it is so with. */
+static size_t
+count(const struct dsn *dsn, enum dsn_action action)
 {
 	size_t i, n = 0;
 
 	for (i = 0; i < dsn->count; i++)
 		n += (size_t)(is_wanted(&dsn->recipients[i]) &&
-		    !dsn->recipients[i].delivered);
+		    dsn->recipients[i].action == action);
 	return n;
+}
+
+size_t
+dsn_failed(const struct dsn *dsn)
+{
+	return count(dsn, DSN_FAILED);
 }
 
 size_t
@@ -138,10 +145,12 @@ put_header(struct report *report, size_t wanted)
 {
 	const struct dsn *dsn = report->dsn;
 	size_t i = 0, failed = dsn_failed(dsn);
-	const char *what = failed > 0 ? "Not delivered" : "Delivered";
+	const char *what = failed > 0     ? "Not delivered"
+	    : count(dsn, DSN_RELAYED) > 0 ? "Passed on"
+					  : "Delivered";
 
 	while (!is_wanted(&dsn->recipients[i]) ||
-	    (failed > 0 && dsn->recipients[i].delivered))
+	    (failed > 0 && dsn->recipients[i].action != DSN_FAILED))
 		i++;
 	if (failed > 0)
 		wanted = failed;
@@ -199,7 +208,7 @@ put_explanation(struct report *report, const struct dsn_recipient *recipient)
 		snprintf(code, sizeof(code), "%d ", recipient->code);
 	put(report, "    %s said: %s%s\n",
 	    recipient->remote != NULL ? "The next server" : "This server", code,
-	    dsn_status(recipient->status));
+	    dsn_status(recipient->status, 1));
 	for (line = text; *line != '\0'; line = end) {
 		width = dsn_wrap(line, 66);
 		put(report, "      %.*s\n", (int)width, line);
@@ -210,22 +219,44 @@ put_explanation(struct report *report, const struct dsn_recipient *recipient)
 	put(report, "\n");
 }
 
-/* Who has it, for those who asked. */
+/* Those who have it, of those who asked. */
 static void
-put_delivered(struct report *report)
+put_names(struct report *report, enum dsn_action action)
 {
 	const struct dsn *dsn = report->dsn;
 	const struct dsn_recipient *r;
 	char address[400];
 	size_t i;
 
-	put(report, "was delivered to:\n\n");
 	for (i = 0; i < dsn->count; i++) {
 		r = &dsn->recipients[i];
-		if (r->delivered && is_wanted(r))
+		if (r->action == action && is_wanted(r))
 			put(report, "  %s\n",
 			    shown(
 				report, r->address, address, sizeof(address)));
+	}
+}
+
+/* In sentences, the first of which has begun with the message. */
+static void
+put_successes(struct report *report)
+{
+	static const struct {
+		enum dsn_action action;
+		const char *words;
+	} lists[] = {{DSN_DELIVERED, "was delivered to:\n\n"},
+	    {DSN_RELAYED,
+		"was passed on to a server that does not tell what becomes of"
+		"\nit, for:\n\n"}};
+	int more = dsn_failed(report->dsn) > 0;
+	size_t i;
+
+	for (i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		if (count(report->dsn, lists[i].action) == 0)
+			continue;
+		put(report, "%s%s", more ? "\nIt " : "", lists[i].words);
+		put_names(report, lists[i].action);
+		more = 1;
 	}
 }
 
@@ -240,7 +271,7 @@ put_failed(struct report *report)
 	put(report, "was NOT delivered to:\n\n");
 	for (i = 0; i < dsn->count; i++) {
 		if (!is_wanted(&dsn->recipients[i]) ||
-		    dsn->recipients[i].delivered)
+		    dsn->recipients[i].action != DSN_FAILED)
 			continue;
 		put_explanation(report, &dsn->recipients[i]);
 		temporary |= dsn->recipients[i].status[0] == '4';
@@ -269,10 +300,7 @@ put_words(struct report *report)
 	    dsn->hostname, trace_date(dsn->arrived));
 	if (failed > 0)
 		put_failed(report);
-	if (failed > 0 && dsn_wanted(dsn) > failed)
-		put(report, "\nIt ");
-	if (dsn_wanted(dsn) > failed)
-		put_delivered(report);
+	put_successes(report);
 	put(report, "\n%s follows.\n",
 	    dsn->whole ? "Your message" : "The header of your message");
 }
@@ -310,7 +338,12 @@ put_remote(struct report *report, const char *remote)
 static void
 put_recipient(struct report *report, const struct dsn_recipient *recipient)
 {
+	static const char *const actions[] = {[DSN_FAILED] = "failed",
+	    [DSN_DELIVERED] = "delivered",
+	    [DSN_RELAYED] = "relayed"};
 	char text[DSN_REASON_SIZE], address[400];
+	const char *status =
+	    dsn_status(recipient->status, recipient->action == DSN_FAILED);
 
 	put(report, "\n");
 	if (recipient->orcpt != NULL)
@@ -321,14 +354,12 @@ put_recipient(struct report *report, const struct dsn_recipient *recipient)
 	    "Status: %s\n",
 	    is_ascii(recipient->address) ? "rfc822" : "utf-8",
 	    shown(report, recipient->address, address, sizeof(address)),
-	    recipient->delivered ? "delivered" : "failed",
-	    recipient->delivered ? "2.0.0" : dsn_status(recipient->status));
+	    actions[recipient->action], status);
 	if (recipient->remote != NULL)
 		put_remote(report, recipient->remote);
 	if (recipient->remote != NULL && recipient->code > 0)
 		put(report, "Diagnostic-Code: smtp;%d %s %s\n", recipient->code,
-		    dsn_status(recipient->status),
-		    reason(report, recipient, text));
+		    status, reason(report, recipient, text));
 	put(report, "Last-Attempt-Date: %s\n", trace_date(report->dsn->now));
 }
 

@@ -12,14 +12,20 @@
  * message or its header, by whoever has it, then dsn_end().
  */
 
+enum dsn_action { /* RFC 3464 section 2.3.3 */
+	DSN_FAILED,
+	DSN_DELIVERED,
+	DSN_RELAYED /* to a server that reports nothing: RFC 3461, 5.2.2 */
+};
+
 struct dsn_recipient {
 	const char *address; /* as in RCPT */
 	const char *orcpt, *notify; /* as RCPT said them, or NULL */
 	const char *status; /* RFC 3463, "5.1.1"; need not be one */
-	const char *remote; /* who refused it; NULL: we did */
+	const char *remote; /* who refused it, or has it; NULL: we did */
 	int code; /* of that reply, 0: there was none */
 	const char *text; /* what it said; need not be printable */
-	int delivered; /* then there is nothing of the last four */
+	enum dsn_action action; /* of DSN_DELIVERED there is no code or text */
 };
 
 struct dsn {

@@ -57,13 +57,14 @@ dsn_explain(const char *status)
 }
 
 const char *
-dsn_status(const char *status)
+dsn_status(const char *status, int failed)
 {
-	size_t length = strlen(status);
+	const char *classes = failed ? "45" : "2";
+	size_t length = status != NULL ? strlen(status) : 0;
 
-	if ((status[0] != '4' && status[0] != '5') || length > 9 ||
+	if (length == 0 || strchr(classes, status[0]) == NULL || length > 9 ||
 	    strspn(status, "0123456789.") != length)
-		return "5.0.0";
+		return failed ? "5.0.0" : "2.0.0";
 	return status;
 }
 

@@ -9,8 +9,11 @@
 /* dsn_explain: what a status of RFC 3463 means, a sentence in plain words. */
 const char *dsn_explain(const char *status);
 
-/* dsn_status: status, or where that is malformed, one that says nothing. */
-const char *dsn_status(const char *status);
+/*
+ * dsn_status: status, or, where that is none of a failure, or of a success,
+ * one that says nothing. It may be NULL.
+ */
+const char *dsn_status(const char *status, int failed);
 
 /*
  * dsn_clean: copies text, cut to size, without what is not printable; with
