@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* The configuration as the children are told it: lib/settings.def. */
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -52,6 +53,33 @@ listens(const struct config *config)
 	return 0;
 }
 
+/* For what the operator asks of them; see tokend/publish_items.c. */
+static void
+copy_listeners(struct settings *s, const struct config *config)
+{
+	static const char *const kinds[] = {
+	    [LISTENER_SMTPS] = "smtps",
+	    [LISTENER_TLS_REQUIRE] = "tls-require",
+	    [LISTENER_SOCKET] = "socket",
+	};
+	const struct listener *l;
+	char text[4096];
+	size_t i, k;
+
+	for (i = 0; i < config->listener_count; i++) {
+		l = &config->listeners[i];
+		(void)snprintf(
+		    text, sizeof(text), "%s %u", kinds[l->kind], l->port);
+		for (k = 0; k < l->pki_count; k++) {
+			(void)strlcat(text, " ", sizeof(text));
+			(void)strlcat(
+			    text, config->pki[l->pki[k]].name, sizeof(text));
+		}
+		if (text_list_add(&s->listeners, text, strlen(text)) == -1)
+			fatal("settings");
+	}
+}
+
 static void
 copy_relay(struct settings *s, const struct config *config)
 {
@@ -85,6 +113,7 @@ setup_settings(const struct config *config)
 	if (s == NULL)
 		fatal("settings");
 	copy_lists(s, config);
+	copy_listeners(s, config);
 	s->hostname = copy(config->hostname);
 	s->users_file = copy(config->users_file);
 	s->users_dovecot = copy(config->users_dovecot);

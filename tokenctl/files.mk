@@ -9,6 +9,7 @@ TOKENCTL_OBJS = \
 	tokenctl/secret.o \
 	tokenctl/tokenctl.o \
 	tokenctl/verbs.o \
+	tokenctl/zone.o \
 	tokend/auth/saslprep.o \
 	tokend/auth/scheme.o \
 	tokend/auth/scram_key.o

@@ -7,6 +7,7 @@
 #include "tokenctl/metrics.h"
 #include "tokenctl/output.h"
 #include "tokenctl/print.h"
+#include "tokenctl/zone.h"
 
 #define COLUMNS_MAX 32
 
@@ -41,7 +42,8 @@ struct output {
 static int
 is_array(const struct output *output)
 {
-	return output->shape == SHAPE_LIST || output->shape == SHAPE_METRICS;
+	return output->shape == SHAPE_LIST || output->shape == SHAPE_METRICS ||
+	    output->shape == SHAPE_ZONE;
 }
 
 struct output *
@@ -227,6 +229,8 @@ output_row(struct output *output, struct bytes row)
 		return jwks_row(output, row);
 	if (output->json)
 		return json_row(output, row);
+	if (output->shape == SHAPE_ZONE)
+		return zone_print(output->to, row);
 	if (output->shape == SHAPE_METRICS)
 		return metrics_print(output->to, row, output->metric);
 	return output->shape == SHAPE_LIST ? list_row(output, row)

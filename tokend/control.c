@@ -61,6 +61,7 @@ static const struct {
     {CONTROL_VERB_SHOW_JWKS, control_show_jwks},
     {CONTROL_VERB_REVOKE_REAUTH, control_revoke_reauth},
     {CONTROL_VERB_SHOW_METRICS, control_show_metrics},
+    {CONTROL_VERB_SHOW_DNS, control_show_dns},
 };
 
 static struct client_request *clients[CLIENTS_MAX];

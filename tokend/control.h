@@ -86,7 +86,8 @@ int control_may(uint16_t verb, uint32_t uid, uint32_t owner);
 typedef void control_function(struct client_request *, struct bytes arguments);
 control_function control_show_tokens, control_show_token, control_show_held,
     control_show_keys, control_show_sessions, control_show_stats,
-    control_show_reauth, control_show_jwks, control_show_metrics;
+    control_show_reauth, control_show_jwks, control_show_metrics,
+    control_show_dns;
 control_function control_generate_temporary, control_generate_permanent,
     control_revoke_pair, control_revoke_local, control_revoke_remote,
     control_revoke_domain, control_revoke_all, control_revoke_user,

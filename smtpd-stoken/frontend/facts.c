@@ -43,7 +43,25 @@ seconds_of(const ASN1_TIME *when)
 	return (uint64_t)seconds;
 }
 
-/* Its DNS-IDs (RFC 9525); a common name is none (D-S14). */
+/* The SRV-ID (RFC 4985) of a name, like "_submissions.a.example", or nothing. */
+static struct bytes
+srv_id(const GENERAL_NAME *name)
+{
+	const ASN1_TYPE *value;
+	char oid[32];
+
+	if (name->type != GEN_OTHERNAME)
+		return bytes_of(NULL, 0);
+	value = name->d.otherName->value;
+	if (OBJ_obj2txt(oid, sizeof(oid), name->d.otherName->type_id, 1) < 0 ||
+	    strcmp(oid, "1.3.6.1.5.5.7.8.7") != 0 ||
+	    value->type != V_ASN1_IA5STRING)
+		return bytes_of(NULL, 0);
+	return bytes_of(ASN1_STRING_get0_data(value->value.ia5string),
+	    (size_t)ASN1_STRING_length(value->value.ia5string));
+}
+
+/* Its DNS-IDs (RFC 9525) and SRV-IDs; a common name is none (D-S14). */
 static void
 take_names(struct fact *fact, X509 *certificate)
 {
@@ -51,15 +69,17 @@ take_names(struct fact *fact, X509 *certificate)
 	    X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
 	const GENERAL_NAME *name;
 	struct list_writer list;
+	struct bytes id;
 	int i;
 
 	list_init(&list, fact->names, sizeof(fact->names));
 	for (i = 0; i < sk_GENERAL_NAME_num(all); i++) {
 		name = sk_GENERAL_NAME_value(all, i);
-		if (name->type == GEN_DNS &&
-		    list_add(&list,
-			bytes_of(ASN1_STRING_get0_data(name->d.dNSName),
-			    (size_t)ASN1_STRING_length(name->d.dNSName))) == -1)
+		id = srv_id(name);
+		if (name->type == GEN_DNS)
+			id = bytes_of(ASN1_STRING_get0_data(name->d.dNSName),
+			    (size_t)ASN1_STRING_length(name->d.dNSName));
+		if (id.length > 0 && list_add(&list, id) == -1)
 			break;
 	}
 	fact->names_length = list.length;

@@ -7,6 +7,7 @@
 
 #include "lib/process.h"
 #include "smtpd-stoken/relay/held.h"
+#include "smtpd-stoken/relay/questions.h"
 
 #define ADDRESS_ROOM 321
 /* New tokens that wait for a tokend, and whose senders do not wait for them. */
@@ -246,5 +247,6 @@ on_kept(struct channel *c, const union message *m, int fd)
 const struct channel_handler held_handlers[] = {
     {MSG_HELD_TOKEN, on_token},
     {MSG_HELD_KEPT, on_kept},
+    {MSG_DNS_ASK, on_dns_ask},
     {0, NULL},
 };
