@@ -195,22 +195,32 @@ copy_mechanism(struct exchange *exchange, struct bytes name)
 	return 0;
 }
 
-/* Is it on, and one for this session? tokend-auth says so of its own. */
+/*
+ * Is it on, and one for this session? Asked at every step, since it may have
+ * been switched off meanwhile. tokend-auth says so itself of a first step.
+ */
 static int
-may_use(struct exchange *exchange, const struct msg_auth_step *m)
+may_use(const struct exchange *exchange, const struct msg_auth_step *m)
 {
+	const struct mechanism *mechanism = exchange->mechanism;
 	const struct text_list *names = &tokend.settings->mechanisms;
 	size_t i;
 
-	exchange->mechanism = mechanism_find(exchange->mechanism_name);
-	if (exchange->mechanism == NULL)
-		return 1;
-	if (!exchange->mechanism->is_possible(m))
+	if (mechanism != NULL && !mechanism->is_possible(m))
 		return 0;
-	for (i = 0; exchange->mechanism->by != 0 && i < names->count; i++)
-		if (strcasecmp(names->items[i], exchange->mechanism->name) == 0)
+	if (mechanism == NULL ? m->first : mechanism->by == 0)
+		return 1;
+	for (i = 0; i < names->count; i++)
+		if (strcasecmp(names->items[i], exchange->mechanism_name) == 0)
 			return 1;
-	return exchange->mechanism->by == 0;
+	return 0;
+}
+
+static void
+refuse_mechanism(struct session *session)
+{
+	exchange_drop(session);
+	auth_answer(session, AUTH_UNAVAILABLE);
 }
 
 /* Of the numbers: a name that is none of those known is "other". */
@@ -239,12 +249,11 @@ exchange_begin(struct session *session, const struct msg_auth_step *m)
 	exchange->session = session;
 	RB_INSERT(exchange_tree, &exchanges, exchange);
 	session->exchange = exchange;
-	if (copy_mechanism(exchange, m->mechanism) == -1 ||
-	    !may_use(exchange, m)) {
-		exchange_drop(session);
-		auth_answer(session, AUTH_UNAVAILABLE);
+	if (copy_mechanism(exchange, m->mechanism) == -1) {
+		refuse_mechanism(session);
 		return -1;
 	}
+	exchange->mechanism = mechanism_find(exchange->mechanism_name);
 	return 0;
 }
 
@@ -276,7 +285,9 @@ on_auth_step(struct channel *engine, const union message *message, int fd)
 		auth_answer(session, AUTH_TEMPORARY);
 		return;
 	}
-	if (session->exchange->mechanism != NULL)
+	if (!may_use(session->exchange, m))
+		refuse_mechanism(session);
+	else if (session->exchange->mechanism != NULL)
 		session->exchange->mechanism->step(session, m);
 	else
 		password_step(session, m);

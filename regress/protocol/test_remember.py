@@ -482,6 +482,56 @@ def test_switched_off():
             assert c.cmd("REMEMBERME RANDOM").status == "500 5.5.1"
 
 
+class Pausing:
+    """A client that stops before its last line of a login."""
+
+    def __init__(self, client, stop):
+        self.client, self.stop, self.done = client, stop, 0
+
+    def __getattr__(self, name):
+        return getattr(self.client, name)
+
+    def cmd(self, line):
+        self.done += 1
+        if self.done > self.stop:
+            raise StopIteration(line)
+        return self.client.cmd(line)
+
+
+def half(start, c, stop):
+    """Logs in by `start` but for the last line, which is returned."""
+    with pytest.raises(StopIteration) as stopped:
+        start(Pausing(c, stop))
+    return str(stopped.value)
+
+
+@clauses("F-31", "R-16")
+def test_switched_off_in_the_middle():
+    """What was begun when it was on does not succeed when it is off."""
+    with Server() as s:
+        tokens = [new(s) for _ in range(2)]
+        stoken = s.temporary("friend@b.example", BOB)
+        starts = [
+            ("EHLO", lambda c: rememberme(c, tokens[0], False), 1),
+            ("EHLO", lambda c: ht2(c, BOB, tokens[1]), 1),
+            ("EHLO", lambda c: Scram(c, BOB, PASSWORDS[BOB]).run(), 1),
+            ("EHLO", lambda c: Scram(c, BOB, PASSWORDS[BOB]).run(), 2),
+            ("EHLO", lambda c: (c.cmd("AUTH PLAIN"), c.cmd(b64(
+                "\0%s\0%s" % (BOB, PASSWORDS[BOB])))), 1),
+            ("LHLO", lambda c: (c.cmd("AUTH STOKEN"), c.cmd(b64(
+                "%s\0%s" % (BOB, stoken)))), 1)]
+        held = [(c, half(start, c, stop)) for c, start, stop in [
+            (s.hello(verb), start, stop) for verb, start, stop in starts]]
+        s.extra = "remember no\ntoken no\nauth mechanisms { login }\n"
+        s.write_config()
+        s.own()
+        s.ctl("reload", check=True)
+        for c, line in held:
+            with c:
+                assert c.cmd(line).status == "504 5.5.4", line
+                assert c.login_login(BOB, PASSWORDS[BOB]).status == OK
+
+
 def other(token):
     """The same but for the last letter."""
     return token[:-1] + ("A" if token[-1] != "A" else "B")
