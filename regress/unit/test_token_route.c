@@ -519,13 +519,12 @@ static void
 lose(struct token_connection *c, uint32_t number)
 {
 	struct route *route = c->route;
-	enum token_link_end how = c->ready
-	    ? TOKEN_LINK_FAILED
-	    : (enum token_link_end)(TOKEN_LINK_FAILED + upto(2));
+	enum token_end how =
+	    c->ready ? TOKEN_FAILED : (enum token_end)(TOKEN_FAILED + upto(2));
 
 	if (c->released)
 		seen[number].unknown = 1;
-	if (how == TOKEN_LINK_REFUSED)
+	if (how == TOKEN_REFUSED)
 		seen[number].refused_tokens++;
 	route_over(route, how, "it ended");
 	c->used = 0;

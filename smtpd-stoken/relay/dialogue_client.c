@@ -36,6 +36,7 @@ on_ready(void *owner)
 	struct dialogue *d = owner;
 
 	d->settled = 1;
+	d->login_refused = 0;
 	d->actions->ready(d->owner);
 }
 

@@ -13,6 +13,6 @@ RELAY_OBJS = smtpd-stoken/relay/connection.o \
 	smtpd-stoken/relay/sharing.o smtpd-stoken/relay/targets.o \
 	smtpd-stoken/relay/token_answer.o \
 	smtpd-stoken/relay/token_domain.o \
-	smtpd-stoken/relay/token_link.o smtpd-stoken/relay/token_log.o \
+	smtpd-stoken/relay/token_connection.o smtpd-stoken/relay/token_log.o \
 	smtpd-stoken/relay/token_pool.o smtpd-stoken/relay/token_route.o \
 	smtpd-stoken/relay/trust.o

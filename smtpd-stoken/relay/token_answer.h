@@ -15,7 +15,7 @@ enum token_stage {
 
 /*
  * Whether the answer refuses the token, which is forgotten then, and not the
- * message or the mailbox. token_link.c knows that of AUTH.
+ * message or the mailbox. token_connection.c knows that of AUTH.
  */
 int token_answer_refuses(enum token_stage, const struct client_reply *);
 

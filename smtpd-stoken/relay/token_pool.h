@@ -8,7 +8,11 @@
 #ifndef RELAY_TOKEN_POOL_H
 #define RELAY_TOKEN_POOL_H
 
-#include "smtpd-stoken/relay/token_link.h"
+#include <stdint.h>
+
+#include "smtpd-stoken/relay/server.h"
+#include "smtpd-stoken/relay/smtp/client.h"
+#include "smtpd-stoken/relay/smtp/delivered.h"
 
 #define TOKEN_CONNECTIONS 128 /* in all */
 #define TOKEN_CONNECTIONS_DOMAIN 32
@@ -17,6 +21,14 @@
 
 struct route;
 struct token_connection;
+
+enum token_end {
+	TOKEN_QUIT = 1,
+	/* No connection, no TLS, no STOKEN; lost; too slow; nonsense. */
+	TOKEN_FAILED,
+	TOKEN_REFUSED, /* this token, by 535 or 550 */
+	TOKEN_DECLINED /* AUTH, by another code */
+};
 
 /* One that is ready, for the route; or NULL. */
 struct token_connection *
@@ -27,9 +39,17 @@ struct token_connection *
 token_pool_open(const char *domain, const struct servers *,
     const char *recipient, const char *token, struct route *route);
 
-/* As token_link_begin() and so on. */
+/*
+ * A transaction with one recipient, by his token and, unless it is "", ours
+ * for the way back. Returns 0; the answer may come from within. -1: none will.
+ */
+struct token_recipient {
+	uint32_t id;
+	const char *address, *token, *mine;
+};
 int token_pool_begin(struct token_connection *, const struct client_mail *,
     const struct token_recipient *);
+/* As client_data() and so on. */
 void token_pool_data(struct token_connection *, const struct client_message *);
 void token_pool_release(struct token_connection *);
 
@@ -37,6 +57,7 @@ void token_pool_release(struct token_connection *);
 void token_pool_leave(struct token_connection *);
 void token_pool_abandon(struct token_connection *);
 
+/* "mail.b.example[192.0.2.1]:465", of the one that is tried, or was last. */
 const char *token_pool_name(const struct token_connection *);
 /* It had transactions before. */
 int token_pool_was_used(const struct token_connection *);

@@ -453,7 +453,7 @@ route_result(struct route *route, const struct client_reply *reply)
 }
 
 void
-route_over(struct route *route, enum token_link_end how, const char *reason)
+route_over(struct route *route, enum token_end how, const char *reason)
 {
 	struct client_reply safe = {.code = 0};
 	char why[CLIENT_TEXT_MAX + 64];
@@ -462,11 +462,11 @@ route_over(struct route *route, enum token_link_end how, const char *reason)
 	    strlcpy(safe.text, reason, sizeof(safe.text)) >= sizeof(safe.text);
 	token_answer_hide(&safe, route->token, route->mine);
 	note_server(route);
-	if (how == TOKEN_LINK_FAILED && try_afresh(route))
+	if (how == TOKEN_FAILED && try_afresh(route))
 		return;
-	route->blames = how == TOKEN_LINK_FAILED;
+	route->blames = how == TOKEN_FAILED;
 	route->connection = NULL;
-	if (how == TOKEN_LINK_REFUSED && try_another(route, safe.text))
+	if (how == TOKEN_REFUSED && try_another(route, safe.text))
 		return;
 	snprintf(why, sizeof(why), "%s%s", safe.text,
 	    route->unknown ? " (it may come twice)" : "");

@@ -9,7 +9,7 @@
 #define RELAY_TOKEN_ROUTE_H
 
 #include "smtpd-stoken/relay/mail.h"
-#include "smtpd-stoken/relay/token_link.h"
+#include "smtpd-stoken/relay/token_pool.h"
 
 /* In all, up to the answer to RCPT; then without any progress. */
 #define ROUTE_SECONDS 10
@@ -31,11 +31,11 @@ void route_release(struct copy *);
 /* The copy is given up: it has no route afterwards. */
 void route_withdraw(struct copy *);
 
-/* By token_pool.c, as in struct token_link_actions. */
+/* By token_pool.c, as in struct dialogue_actions. */
 void route_ready(struct route *);
 void route_recipient(struct route *, const struct client_reply *);
 void route_held(struct route *);
 void route_result(struct route *, const struct client_reply *);
-void route_over(struct route *, enum token_link_end, const char *reason);
+void route_over(struct route *, enum token_end, const char *reason);
 
 #endif

@@ -73,6 +73,18 @@ begin_mechanism(struct client *client)
 	explicit_bzero(out, sizeof(out));
 }
 
+/* S1-64: this is no failure, of which another server might know nothing. */
+static void
+leave_for_stoken(struct client *client)
+{
+	struct client_reply reply;
+
+	client_say(client, "QUIT");
+	client_flush(client);
+	reply_make(&reply, CLIENT_DECIDED, 451, "4.7.4", SERVES_US_NOT);
+	client_end(client, &reply, "STOKEN is not offered");
+}
+
 /* EHLO or HELO is answered, and TLS stands if there is to be any. */
 static void
 begin_login(struct client *client)
@@ -90,10 +102,7 @@ begin_login(struct client *client)
 	if (client->settings->stoken &&
 	    (!(client->extensions.offered & EXTENSION_STOKEN) ||
 		!(client->mechanisms & login_bit("STOKEN", 6)))) {
-		client_say(client, "QUIT");
-		client_flush(client);
-		client_fail(
-		    client, "4.7.4", SERVES_US_NOT, "STOKEN is not offered");
+		leave_for_stoken(client);
 		return;
 	}
 	begin_mechanism(client);
