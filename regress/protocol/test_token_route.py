@@ -3,14 +3,13 @@
 by the token that he holds, and else by the relay host."""
 import re
 import socket
-import threading
 import time
 
 import pytest
 
 from clause import clauses
-from relay_sink import (close, close_after, endless, half, hold, raw, reply,
-                        reset, stall)
+from relay_sink import (close, close_after, endless, half, raw, reply, reset,
+                        stall)
 from server import P256, certificate, free_port
 from token_world import ALICE, MESSAGE, TokenSink, srv, token_world
 
@@ -523,35 +522,6 @@ def second(authority, stack):
     return srv("two.example", IMPOSTORS["two"].port, priority=5)
 
 
-STALLS = [(step, octets) for step in ("connect", "ehlo", "auth", "mail",
-                                      "rcpt", "bdat", "end")
-          for octets in (0, 1, 3, 4, 9, 10)]
-
-
-def test_stalls():
-    """At each step, behind so many octets of the answer: `timeout relay`
-    bounds each wait, and nobody waits for another."""
-    text = MESSAGE + "x\r\n" * 99999  # several chunks
-    with token_world(extra="timeout relay 2s",
-                     limits={"sessions": 1000}) as world:
-        replies = []
-        for number, (step, octets) in enumerate(STALLS, 1):
-            world.sink.fault(step, stall(octets), session=number)
-        friends = [world.friend() for _ in STALLS]
-        threads = [threading.Thread(target=lambda f=friend: replies.append(
-            try_submit(world, f, text))) for friend in friends]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(120)
-        assert replies == [250] * len(STALLS)
-        assert world.sink.messages == []
-        assert sorted(m.addresses[0] for m in world.relay.messages) == \
-            sorted(friends)
-        assert len(re.findall("token-route .* stat=relay-host",
-                              world.server.log_text())) == len(STALLS)
-
-
 def test_name_server_is_silent():
     """A DNS server that does not answer costs the time limit, once."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
@@ -566,71 +536,6 @@ def test_name_server_is_silent():
             line = route_line(world, friend, start)
             assert float(re.search(r"seconds=(\S+)", line).group(1)) < 2
             assert len(world.relay.messages) == 2
-
-
-def test_killed_relay():
-    """At each step: what was answered 250 is somewhere, once or, where the
-    answer itself was lost, twice."""
-    with token_world() as world:
-        for step in ("ehlo", "auth", "rcpt", "end"):
-            world.clear()
-            friend = world.friend()
-            gate = threading.Event()
-            world.sink.fault(step, hold(gate))
-            replies = []
-            thread = threading.Thread(target=lambda: replies.append(
-                try_submit(world, friend)))
-            thread.start()
-            world.sink.wait_stalled()
-            pid, = world.server.pids("relay")
-            world.server.kill_one(pid)
-            gate.set()
-            thread.join(60)
-            world.server.accept_new_family(60)
-            assert replies and replies[0] is not None
-            if replies[0] == 250:
-                assert delivered(world)
-            assert len(world.relay.messages) == 0
-            world.sink.clear()
-            assert world.submit(friend).status == "250 2.0.0"
-
-
-def test_killed_tokend():
-    """A token that comes back while tokend is away is kept by the next."""
-    with token_world() as world:
-        for step in ("auth", "rcpt", "end"):
-            world.clear()
-            friend = world.friend()
-            gate = threading.Event()
-            world.sink.fault(step, hold(gate))
-            replies = []
-            thread = threading.Thread(target=lambda: replies.append(
-                try_submit(world, friend)))
-            thread.start()
-            world.sink.wait_stalled()
-            pid, = world.server.pids("tokend")
-            world.server.kill_one(pid)
-            gate.set()
-            thread.join(60)
-            world.server.accept_new_family(60)
-            taken = delivered(world)
-            if replies[0] == 250:
-                assert len(taken) == 1, step
-            assert len(taken) <= 1
-            world.sink.clear()
-            if step == "end":
-                assert world.submit(friend).status == "250 2.0.0"
-                assert world.sink.shown[-1] == (friend, "NEW-token_1")
-
-
-def try_submit(world, friend, message=MESSAGE):
-    """The code of the message's answer, or that of RCPT."""
-    with world.server.login() as c:
-        c.mail(ALICE)
-        code = c.rcpt(friend).code
-        if code != 250:
-            return code
-        return c.data(message)[0].code
 
 
 def until(condition, seconds=30):
