@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+import remember
 import server
 import test_root
 
@@ -118,6 +119,32 @@ def test_recipients_are_accounts(system):
         c.ehlo()
         c.plain_login("alice@a.example", PASSWORD)
         c.want("MAIL FROM:<bob@a.example>", "550 5.7.1")
+
+
+def test_a_new_password_ends_tokens(system):
+    """R-16, D-R05: it is another hash in /etc/shadow; an account whose
+    password is not there keeps them."""
+    shadow = system.dir / "shadow"
+    before = shadow.read_text()
+    try:
+        with system.connect("smtps") as c:
+            c.ehlo()
+            c.plain_login("alice@a.example", PASSWORD)
+            tokens = [remember.remember(c, x) for x in ("RANDOM", "JWT")]
+        for token in tokens * 2:
+            with system.connect("smtps") as c:
+                c.ehlo()
+                assert remember.rememberme(c, token).status == "235 2.7.0"
+        shadow.write_text(before.replace(
+            "alice:" + crypted(PASSWORD), "alice:" + crypted("another")))
+        for token in tokens:
+            with system.connect("smtps") as c:
+                c.ehlo()
+                assert remember.rememberme(c, token).status == "535 5.7.8"
+                assert c.plain_login("alice@a.example",
+                                     "another").status == "235 2.7.0"
+    finally:
+        shadow.write_text(before)
 
 
 def test_its_process_is_root_and_tokend_auth_is_not(system):

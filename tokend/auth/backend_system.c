@@ -140,11 +140,22 @@ find(const char *address, uint64_t number, struct user_facts *facts)
 }
 
 static void
-found(uint64_t number, enum system_verdict verdict)
+take_digest(struct user_facts *facts, const struct system_answer *answer)
 {
+	if (answer->has_digest != 1)
+		return;
+	memcpy(facts->digest, answer->digest, sizeof(facts->digest));
+	facts->digest_length = sizeof(facts->digest);
+}
+
+static void
+found(uint64_t number, const struct system_answer *answer)
+{
+	enum system_verdict verdict = (enum system_verdict)answer->verdict;
 	struct user_facts facts;
 
 	facts_init(&facts);
+	take_digest(&facts, answer);
 	lookup_found(number,
 	    verdict == SYSTEM_YES           ? FOUND_YES
 		: verdict == SYSTEM_UNKNOWN ? FOUND_NO
@@ -165,14 +176,15 @@ static const struct {
 };
 
 static void
-checked(uint64_t session, enum system_verdict verdict)
+checked(uint64_t session, const struct system_answer *answer)
 {
 	struct exchange *exchange = exchanges_find(session);
 
 	if (exchange == NULL)
 		return;
-	exchange->reason = outcomes[verdict].reason;
-	backend_told(session, exchange, outcomes[verdict].result);
+	take_digest(&exchange->facts, answer);
+	exchange->reason = outcomes[answer->verdict].reason;
+	backend_told(session, exchange, outcomes[answer->verdict].result);
 }
 
 static void
@@ -190,9 +202,9 @@ take_answer(const struct system_answer *answer)
 	TAILQ_REMOVE(&asked, job, entry);
 	asked_count--;
 	if (!job->forgotten && job->request.question == SYSTEM_FIND)
-		found(job->session, verdict);
+		found(job->session, answer);
 	else if (!job->forgotten)
-		checked(job->session, verdict);
+		checked(job->session, answer);
 	job_free(job);
 	send_jobs();
 }

@@ -2,6 +2,7 @@
 #ifndef TOKEND_AUTH_SYSTEM_H
 #define TOKEND_AUTH_SYSTEM_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "tokend/auth/scheme.h"
@@ -20,6 +21,7 @@
 /* Accounts below are the system's own; and so is "nobody". */
 #define SYSTEM_UID_MIN 1000
 #define SYSTEM_UID_NOBODY 65534
+#define SYSTEM_DIGEST_LENGTH 32
 
 enum system_question {
 	SYSTEM_FIND = 1, /* is there this account? */
@@ -47,6 +49,8 @@ struct system_request {
 struct system_answer {
 	uint64_t number;
 	uint8_t verdict;
+	uint8_t has_digest; /* of SYSTEM_YES alone */
+	uint8_t digest[SYSTEM_DIGEST_LENGTH];
 };
 
 /*
@@ -61,5 +65,12 @@ int system_fork(void);
  */
 enum system_verdict
 system_check(const char *name, const char *password, const char *address);
+
+/*
+ * The same files: copies what the system itself checks the account's password
+ * against. Returns 1; 0 when it has nothing such, since the password is known
+ * elsewhere; -1 when that cannot be told now.
+ */
+int system_secret(const char *name, char *out, size_t size);
 
 #endif

@@ -12,6 +12,14 @@
 
 #include "tokend/auth/system.h"
 
+int
+system_secret(const char *name, char *out, size_t size)
+{
+	const struct passwd *pw = getpwnam_shadow(name);
+
+	return pw != NULL && strlcpy(out, pw->pw_passwd, size) < size;
+}
+
 enum system_verdict
 system_check(const char *name, const char *password, const char *address)
 {

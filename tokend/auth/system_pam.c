@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* users system on Linux: PAM, service "smtpd-stoken". */
+#include <errno.h>
+#include <shadow.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,6 +77,19 @@ converse(int count, const struct pam_message **messages,
 	}
 	*answers = responses;
 	return PAM_SUCCESS;
+}
+
+/* A user of a directory has no entry there. */
+int
+system_secret(const char *name, char *out, size_t size)
+{
+	const struct spwd *shadow;
+
+	errno = 0;
+	if ((shadow = getspnam(name)) == NULL)
+		return errno == 0 || errno == ENOENT || errno == ESRCH ? 0 : -1;
+	return shadow->sp_pwdp != NULL &&
+	    strlcpy(out, shadow->sp_pwdp, size) < size;
 }
 
 /* A module may have made another user of it. */

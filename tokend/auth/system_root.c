@@ -12,11 +12,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <openssl/sha.h>
+
 #include "compat/sandbox.h"
 #include "tokend/auth/system.h"
 
 #define ROOT_DESCRIPTOR 3
 #define SYSTEM_NOBODY "no.such.account"
+#define SECRET_SIZE 512 /* of what a password is checked against */
 
 static struct child {
 	pid_t pid; /* 0: free */
@@ -50,16 +53,39 @@ check(const struct system_request *request)
 	return there == SYSTEM_YES ? verdict : there;
 }
 
+/* By which it is seen that the account has another password (D-R05). */
+static enum system_verdict
+add_digest(struct system_answer *packet, const char *name)
+{
+	char secret[SECRET_SIZE];
+	int has = system_secret(name, secret, sizeof(secret));
+
+	if (has == -1)
+		return SYSTEM_TEMPORARY;
+	if (has == 1) {
+		packet->has_digest = 1;
+		(void)SHA256((uint8_t *)secret, strlen(secret), packet->digest);
+	}
+	explicit_bzero(secret, sizeof(secret));
+	return SYSTEM_YES;
+}
+
 static void
-answer(int fd, uint64_t number, enum system_verdict verdict)
+answer(int fd, struct system_answer *packet, enum system_verdict verdict)
+{
+	packet->verdict = (uint8_t)verdict;
+	if (write(fd, packet, sizeof(*packet)) != sizeof(*packet))
+		_exit(1);
+}
+
+static void
+answer_later(int fd, uint64_t number)
 {
 	struct system_answer packet;
 
 	memset(&packet, 0, sizeof(packet));
 	packet.number = number;
-	packet.verdict = (uint8_t)verdict;
-	if (write(fd, &packet, sizeof(packet)) != sizeof(packet))
-		_exit(1);
+	answer(fd, &packet, SYSTEM_TEMPORARY);
 }
 
 /* One question; a module that hangs or breaks takes nobody along. */
@@ -67,6 +93,7 @@ __attribute__((noreturn)) static void
 child_main(int fd, const struct system_request *request)
 {
 	enum system_verdict verdict = SYSTEM_TEMPORARY;
+	struct system_answer packet;
 	sigset_t none;
 
 	(void)signal(SIGCHLD, SIG_DFL);
@@ -79,7 +106,11 @@ child_main(int fd, const struct system_request *request)
 		verdict = find(request);
 	else if (request->question == SYSTEM_CHECK)
 		verdict = check(request);
-	answer(fd, request->number, verdict);
+	memset(&packet, 0, sizeof(packet));
+	packet.number = request->number;
+	if (verdict == SYSTEM_YES)
+		verdict = add_digest(&packet, request->name);
+	answer(fd, &packet, verdict);
 	_exit(0);
 }
 
@@ -106,7 +137,7 @@ begin(int fd, const struct system_request *request)
 	if (pid == 0)
 		child_main(fd, request);
 	if (pid == -1) {
-		answer(fd, request->number, SYSTEM_TEMPORARY);
+		answer_later(fd, request->number);
 		return;
 	}
 	child->pid = pid;
@@ -125,7 +156,7 @@ reap(int fd)
 		if ((child = child_of(pid)) == NULL)
 			continue;
 		if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-			answer(fd, child->number, SYSTEM_TEMPORARY);
+			answer_later(fd, child->number);
 		child->pid = 0;
 	}
 }
