@@ -209,7 +209,7 @@ class RelaySink:
                  implicit=False, logins=None,
                  mechanisms=("PLAIN", "LOGIN", "SCRAM-SHA-256"),
                  auth_clear=False, hostname="sink.example", port=0,
-                 backlog=128):
+                 backlog=128, address="127.0.0.1"):
         self.lmtp, self.hostname = lmtp, hostname
         self.keywords = list(ALL if keywords is None else keywords)
         self.certificate, self.implicit = certificate, implicit
@@ -230,7 +230,7 @@ class RelaySink:
             self.listener = socket.socket()
             self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR,
                                      1)
-            self.listener.bind(("127.0.0.1", port))
+            self.listener.bind((address, port))
         self.port = None if path else self.listener.getsockname()[1]
         self.listener.listen(backlog)
         threading.Thread(target=self.accept, daemon=True).start()
@@ -312,9 +312,10 @@ class RelaySink:
         """Ends all connections, and listens on."""
         with self.changed:
             sessions = list(self.sessions)
-        for session in sessions:
+        # Under TLS only one of the two has the descriptor.
+        for one in [y for x in sessions for y in (x.plain, x.socket)]:
             try:
-                session.plain.shutdown(socket.SHUT_RDWR)
+                one.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
 

@@ -2,10 +2,15 @@
 """How the token server of a domain is found, and how it proves that it is."""
 import contextlib
 import re
+import secrets
+import time
+
+import pytest
 
 from clause import clauses
+from dns_liar import DnsProxy
 from dnssec import Signer, Unbound
-from server import Server
+from server import Server, free_port
 from test_token_route import log_size, route_line
 from token_world import Nsd, TokenSink, srv, token_world
 
@@ -134,3 +139,120 @@ resolver "192.0.2.1"
 """) as server:
         server.wait_log("relay dnssec: a resolver is not on this machine",
                         0, 30)
+
+
+def proxied(proxies):
+    """For token_world(): questions are counted on their way to nsd."""
+    def make(nsd, stack):
+        proxies.append(stack.enter_context(contextlib.closing(
+            DnsProxy(nsd.port))))
+        return proxies[0].port
+    return make
+
+
+def lose_connections(world, *sinks):
+    """The next message needs a new one."""
+    for sink in sinks:
+        sink.drop()
+        sink.wait(lambda s: all(x.over for x in s.sessions))
+
+
+@clauses("D-S12", "S1-53")
+def test_what_was_found_is_used_for_its_ttl():
+    """Not asked for again before; and then the new server is used."""
+    proxies, old, new = [], Sinks(), Sinks()
+
+    def make(authority, stack):
+        """Two domains, and two servers that may serve both."""
+        certificate = authority.issue("both", "kept.example", "short.example")
+        for sinks in (old, new):
+            sinks["both"] = stack.enter_context(TokenSink(certificate))
+        return "\n".join(zone(old))
+
+    def zone(sinks):
+        port = sinks["both"].port
+        return [srv("kept.example", port),
+                srv("short.example", port).replace(" SRV", " 1 SRV")]
+
+    with token_world(records=[make], resolver=proxied(proxies)) as world:
+        proxy, = proxies
+        kept = world.friend(domain="kept.example")
+        short = world.friend(domain="short.example")
+        for friend in (kept, short):
+            assert world.submit(friend).status == "250 2.0.0"
+        asked = proxy.count("kept.example")
+        assert asked == 1 and len(old["both"].messages) == 2
+        world.nsd.reload(zone(new))
+        # Within the TTL nobody is asked, and the old one is used.
+        lose_connections(world, old["both"])
+        assert world.submit(kept).status == "250 2.0.0"
+        assert proxy.count("kept.example") == asked
+        assert len(old["both"].messages) == 3
+        # Behind it the new one is, and stays so.
+        until = time.monotonic() + 60
+        while not new["both"].messages and time.monotonic() < until:
+            lose_connections(world, old["both"])
+            assert world.submit(short).status == "250 2.0.0"
+        before = len(old["both"].messages)
+        lose_connections(world, old["both"], new["both"])
+        assert world.submit(short).status == "250 2.0.0"
+        assert len(new["both"].messages) == 2
+        assert len(old["both"].messages) == before
+        assert world.relay.tried == []
+
+
+def privileged(authority, stack, sinks, name, port, *names):
+    """A token server on an address of its own, at a port that a client does
+    not choose; returns the address."""
+    address = "127.%d.%d.%d" % tuple(secrets.choice(range(1, 255))
+                                     for _ in range(3))
+    try:
+        sinks[name] = stack.enter_context(TokenSink(
+            authority.issue(name + "-cert", *names), implicit=port == 465,
+            address=address, port=port))
+    except PermissionError:
+        pytest.skip("may not listen on port %d" % port)
+    return address
+
+
+@clauses("S1-55", "D-S12", "D-S14")
+def test_hosts_of_mx_behind_those_of_srv():
+    """Where no host of the SRV records can be reached."""
+    sinks, closed, signer = Sinks(), free_port(), Signer()
+
+    def make(authority, stack):
+        by_465 = privileged(authority, stack, sinks, "465", 465,
+                            "away.example")
+        by_587 = privileged(authority, stack, sinks, "587", 587,
+                            "only.example", SRV_ID +
+                            "_submission.service.example")
+        hosted = privileged(authority, stack, sinks, "hosted", 465,
+                            "mx2.example")
+        wrong = sinks.record("wrong", "elsewhere.example")(authority, stack)
+        return "\n".join([
+            "mx465 A " + by_465, "mx587 A " + by_587, "mx2 A " + hosted,
+            srv("away.example", closed), "away MX 10 mx465",
+            "only MX 10 mx587", "service MX 10 mx587",
+            srv("hosted.example", closed), "hosted MX 10 mx2",
+            wrong, "wrong MX 10 mx465",
+            srv("no.example", closed), "no MX 0 ."])
+
+    with token_world(records=[make], change=signer,
+                     resolver=validating(signer),
+                     extra="relay mx-fallback yes\nrelay dnssec yes") as world:
+        for count, (name, sink) in enumerate([
+                ("away", "465"), ("only", "587"), ("service", "587"),
+                ("hosted", "hosted")], 1):
+            friend = world.friend(domain=name + ".example")
+            assert world.submit(friend).status == "250 2.0.0"
+            assert sum(len(x.messages) for x in sinks.values()) == count, name
+            assert sinks[sink].messages[-1].addresses == [friend]
+        assert world.relay.tried == []
+        # The certificate is wrong, and so is that of its MX host.
+        before = len(sinks["465"].shown)
+        goes_around(world, sinks, "wrong", "at=connect")
+        assert len(sinks["465"].shown) == before
+        friend, start = world.friend(domain="no.example"), log_size(world)
+        assert world.submit(friend).status == "250 2.0.0"
+        assert "at=connect" in route_line(world, friend, start)
+        assert len(world.relay.messages) == 1
