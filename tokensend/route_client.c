@@ -69,6 +69,24 @@ add_recipient(struct route *route, uint32_t id)
 	explicit_bzero(parameters, sizeof(parameters));
 }
 
+/* Where it cannot be said the others still get theirs. */
+static int
+some_utf8(const struct route *route)
+{
+	const struct sending *sending = route->sending;
+	const char *c;
+	size_t i;
+	int some = 0;
+
+	for (i = 0; i < sending->count; i++) {
+		if (!route_has(route, &sending->recipients[i]))
+			continue;
+		for (c = sending->recipients[i].address; *c != '\0'; c++)
+			some |= (*c & 0x80) != 0;
+	}
+	return some && client_offers(route->client, "SMTPUTF8");
+}
+
 static void
 begin(struct route *route)
 {
@@ -76,7 +94,7 @@ begin(struct route *route)
 	struct client_mail mail = {.sender = sending->options->sender,
 	    .body = sending->message->has_8bit ? RELAY_BODY_8BITMIME
 					       : RELAY_BODY_7BIT,
-	    .utf8 = sending->message->header_8bit,
+	    .utf8 = sending->message->header_8bit || some_utf8(route),
 	    .size = sending->message->size,
 	    .parameters = ""};
 	size_t i;
