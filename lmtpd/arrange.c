@@ -45,6 +45,7 @@ message_arrange(struct message_file *message, int directory, uint64_t offset,
 {
 	struct stat st;
 
+	message->flushed = 0;
 	if (fstat(message->file.fd, &st) == -1)
 		return -1;
 	if (offset > from || from > (uint64_t)st.st_size ||

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/log.h"
 #include "lmtpd/deliver.h"
@@ -97,6 +98,13 @@ deliver_in_time(const struct message_file *message, struct recipient *to)
 	return 0;
 }
 
+/* Nothing can have come to it since: it can only become longer. */
+static int
+is_flushed(const struct message_file *message)
+{
+	return message->flushed && message->flushed_size == message->size;
+}
+
 /* What the engines have written is as long as they say. */
 static void
 collect_files(struct message_files *list)
@@ -109,12 +117,14 @@ collect_files(struct message_files *list)
 		message->durable = 0;
 		message->result = DELIVERY_OK;
 		if (message->broken)
-			fail_all(message, "late header fields", EIO);
+			fail_all(message, "the file", EIO);
 		else if (fstat(message->file.fd, &st) == -1)
 			fail_all(message, "fstat", errno);
 		else if (st.st_size < 0 ||
 		    (uint64_t)st.st_size != message->size)
 			fail_all(message, "size of the file", EIO);
+		else if (is_flushed(message))
+			message->durable = 1;
 		else if (flush_add(&files, message->file.fd, st.st_dev) == -1)
 			fail_all(message, "flush", ENOMEM);
 		else
@@ -133,13 +143,34 @@ secure_files(const struct deliver_settings *set, struct message_files *list)
 	collect_files(list);
 	flush_run(&files, set->root, set->device);
 	TAILQ_FOREACH (message, list, entry) {
-		if (!message->durable)
+		if (!message->durable || is_flushed(message))
 			continue;
 		if ((error = flush_error(&files, i++, 1)) != 0) {
 			message->durable = 0;
 			fail_all(message, "fsync", error);
+			continue;
 		}
+		message->flushed = 1;
+		message->flushed_size = message->size;
 	}
+}
+
+void
+deliver_hasten(struct message_file *message, uint64_t size)
+{
+	struct stat st;
+
+	if (message->broken || fstat(message->file.fd, &st) == -1 ||
+	    st.st_size < 0 || (uint64_t)st.st_size != size)
+		return; /* the delivery will say so */
+	if (fsync(message->file.fd) == -1) {
+		/* It need not say so a second time. */
+		log_warn("fsync of a message");
+		message->broken = 1;
+		return;
+	}
+	message->flushed = 1;
+	message->flushed_size = size;
 }
 
 void

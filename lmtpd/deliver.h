@@ -42,8 +42,10 @@ struct message_file {
 	struct tmpfile file;
 	int trusted; /* needs no tickets */
 	char *flags; /* that it is to have, a text of words; or NULL */
-	int broken; /* message_arrange() has failed */
+	int broken; /* message_arrange() or fsync() has failed */
 	int durable; /* the file is whole and flushed */
+	int flushed; /* it was, when it had this size: */
+	uint64_t flushed_size;
 	uint64_t size; /* octets, as the engine says */
 	uint64_t expires; /* of the tickets */
 	char message[33]; /* message id */
@@ -96,6 +98,12 @@ void message_free(struct message_file *);
  * messages stay in the list.
  */
 void deliver(const struct deliver_settings *, struct message_files *);
+
+/*
+ * Makes the file durable ahead of its delivery, if it has so many octets. A
+ * failure is the delivery's.
+ */
+void deliver_hasten(struct message_file *, uint64_t size);
 
 /*
  * Looks for a delivery that a worker which died may have made. OK when it is

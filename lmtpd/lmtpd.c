@@ -236,6 +236,19 @@ on_flush(struct channel *c, const union message *m, int fd)
 	schedule();
 }
 
+/* One that waits is flushed soon enough. */
+static void
+on_hasten(struct channel *c, const union message *m, int fd)
+{
+	struct message_file *message = find(c, m->file_hasten.file);
+
+	(void)fd;
+	if (message == NULL || message->waits)
+		process_complain(c, "FILE_HASTEN of no open file");
+	else
+		deliver_hasten(message, m->file_hasten.size);
+}
+
 /* What is written to the file can be read, and nothing else. */
 static void
 on_read(struct channel *c, const union message *m, int fd)
@@ -393,6 +406,7 @@ static const struct channel_handler engine_handlers[] = {
     {MSG_DELIVER_RECIPIENT, on_recipient},
     {MSG_FILE_FLAGS, on_flags},
     {MSG_FILE_ARRANGE, on_arrange},
+    {MSG_FILE_HASTEN, on_hasten},
     {MSG_DELIVER, on_deliver},
     {MSG_DELIVERY_LOOK, on_look},
     {MSG_FILE_READ, on_read},

@@ -113,6 +113,7 @@ setup(void **state)
 	fail_all = fail_file = fail_directory = fail_link = 0;
 	fail_link_after = 0;
 	event_count = 0;
+	events[0] = '\0';
 	flush_forget(); /* a busy disk must not choose for the tests */
 	return 0;
 }
@@ -252,9 +253,48 @@ order_of_events(void **state)
 	/* The first time, what is above the mailbox is flushed too. */
 	assert_true(
 	    strcmp(events, "fla") == 0 || strcmp(events, "fladddd") == 0);
+	/* What is durable stays so. */
 	event_count = 0;
 	deliver(&set, &list);
-	assert_string_equal(events, "fld");
+	assert_string_equal(events, "ld");
+}
+
+/* The file is flushed ahead, if it is the file that is delivered then. */
+static void
+hastened(void **state)
+{
+	struct message_file *message = new_message(HELLO);
+
+	(void)state;
+	add(message, "alice@a.example");
+	deliver_hasten(message, message->size + 1);
+	assert_string_equal(events, "");
+	deliver_hasten(message, message->size);
+	assert_string_equal(events, "f");
+	assert_int_equal(write(message->file.fd, "x", 1), 1);
+	deliver(&set, &list);
+	assert_int_equal(message->recipients[0].result, DELIVERY_FAILED);
+	assert_string_equal(events, "f");
+	message->size++;
+	deliver(&set, &list);
+	assert_int_equal(message->recipients[0].result, DELIVERY_OK);
+	assert_memory_equal(events, "ffl", 3);
+}
+
+/* The kernel says so once: a second fsync() may be fine with it. */
+static void
+hastened_in_vain(void **state)
+{
+	struct message_file *message = new_message(HELLO);
+
+	(void)state;
+	add(message, "alice@a.example");
+	fail_file = EIO;
+	deliver_hasten(message, message->size);
+	fail_file = 0;
+	deliver(&set, &list);
+	assert_int_equal(message->recipients[0].result, DELIVERY_FAILED);
+	assert_null(strchr(events, 'l'));
 }
 
 static void
@@ -872,6 +912,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(delivers),
 	    TEST(order_of_events),
+	    TEST(hastened),
+	    TEST(hastened_in_vain),
 	    TEST(many_recipients),
 	    TEST(large_batch),
 	    TEST(same_mailbox_twice),

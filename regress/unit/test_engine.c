@@ -460,10 +460,19 @@ static const struct channel_handler of_tokend[] = {
     {MSG_RCPT_CHECK, on_recipient}, {MSG_COMMIT_BEGIN, on_commit},
     {MSG_COMMIT_END, on_commit_end}, {MSG_SENDER_CHECK, on_sender},
     {MSG_SUBMIT_BEGIN, on_submit}, {MSG_NOTICE_BEGIN, on_notice}, {0, NULL}};
+static void
+on_hasten(struct channel *c, const union message *m, int fd)
+{
+	(void)c;
+	(void)m;
+	(void)fd;
+}
+
 static const struct channel_handler of_lmtpd[] = {{MSG_FILE_OPEN, on_file_open},
     {MSG_FILE_DISCARD, on_discard}, {MSG_DELIVER_RECIPIENT, on_mailbox},
     {MSG_DELIVER, on_deliver}, {MSG_DELIVERY_LOOK, on_look},
-    {MSG_FILE_READ, on_read}, {MSG_FILE_FLUSH, on_flush}, {0, NULL}};
+    {MSG_FILE_READ, on_read}, {MSG_FILE_FLUSH, on_flush},
+    {MSG_FILE_HASTEN, on_hasten}, {0, NULL}};
 
 static struct channel *
 open_channel(enum role role, const struct channel_handler *handlers, int fd)

@@ -9,9 +9,21 @@
 #include "smtpd-stoken/engine/submission.h"
 #include "smtpd-stoken/engine/tokend.h"
 
+/* What is written is what will be delivered: nothing has to be moved. */
+static int
+is_final(const struct transfer *t)
+{
+	const struct smtp_layout *layout = smtp_layout(t->session->smtp);
+
+	return layout != NULL && layout->late == 0 && t->described == 0 &&
+	    !t->session->configuration->deliver_lmtp;
+}
+
 int
 transfer_commit(struct transfer *t)
 {
+	if (t->file != NULL && is_final(t))
+		file_hasten(t->file, t->size);
 	if (t->file != NULL &&
 	    tokend_commit_begin(t->session, t->transaction, t->id) == 0)
 		return 1;

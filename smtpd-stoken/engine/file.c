@@ -110,3 +110,12 @@ file_deliver(struct file *file, const struct msg_deliver *deliver)
 	file->awaits |= FILE_AWAITS_DELIVERED;
 	return channel_send(file_worker(file), MSG_DELIVER, &m, -1);
 }
+
+void
+file_hasten(struct file *file, uint64_t size)
+{
+	union message m = {.file_hasten = {.file = file->id, .size = size}};
+
+	if (file_is_alone(file))
+		(void)channel_send(file_worker(file), MSG_FILE_HASTEN, &m, -1);
+}

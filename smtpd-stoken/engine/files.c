@@ -90,6 +90,13 @@ file_worker(const struct file *file)
 	return workers[file->worker].channel;
 }
 
+int
+file_is_alone(const struct file *file)
+{
+	return file->worker != FILE_NO_WORKER &&
+	    workers[file->worker].busy == 1;
+}
+
 /* Asks a worker for one more file. */
 static void
 ask(struct worker *worker)
@@ -180,7 +187,9 @@ files_take(struct file_user *user)
 		file = TAILQ_FIRST(&worker->spare);
 		TAILQ_REMOVE(&worker->spare, file, of_worker);
 		worker->spare_count--;
-		replenish(worker);
+		/* Else when this one is done: it shall not wait for that. */
+		if (worker->spare_count == 0)
+			replenish(worker);
 		give(file, user);
 		return;
 	}
@@ -313,8 +322,11 @@ on_delivered(struct channel *c, const union message *m, int fd)
 	    answered(c, m->delivered.file, FILE_AWAITS_DELIVERED);
 
 	(void)fd;
-	if (file != NULL)
-		file->user->events->delivered(file->user, m->delivered.results);
+	if (file == NULL)
+		return;
+	file->user->events->delivered(file->user, m->delivered.results);
+	/* Who waits for the reply has it before tokend has the result. */
+	session_io_flush();
 }
 
 static void
@@ -451,7 +463,13 @@ file_discard(struct file *file)
 void
 file_free(struct file *file)
 {
-	if (file->worker != FILE_NO_WORKER)
-		workers[file->worker].busy--;
+	struct worker *worker = NULL;
+
+	if (file->worker != FILE_NO_WORKER) {
+		worker = &workers[file->worker];
+		worker->busy--;
+	}
 	drop(file);
+	if (worker != NULL)
+		replenish(worker);
 }

@@ -97,6 +97,13 @@ enum smtp_verdict file_flush(struct file *);
 int file_read(struct file *);
 int file_prepare(struct file *, uint64_t size);
 int file_deliver(struct file *, const struct msg_deliver *);
+/*
+ * The file is written, and this is its size: its lmtpd may flush it while
+ * tokend decides. With others in hand it is not asked: they share a flush.
+ */
+void file_hasten(struct file *, uint64_t size);
+/* Whether its lmtpd has no other one of ours that is in use. */
+int file_is_alone(const struct file *);
 
 /* file_discard: the message was given up. file_free: lmtpd has it. */
 void file_discard(struct file *);

@@ -388,6 +388,8 @@ on_result(struct channel *c, const union message *m, int fd)
 	take_route(outlet, r->route);
 	outlet->reports = r->reports == 1;
 	check_done(mail);
+	/* Who waits for the reply has it before tokend has the result. */
+	session_io_flush();
 }
 
 const struct channel_handler relay_handlers[] = {

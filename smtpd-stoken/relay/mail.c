@@ -443,11 +443,25 @@ mail_add(struct mail *mail, const struct msg_relay_open *m, uint64_t expires)
 	return 0;
 }
 
+/* Whether there is no other one that could fail before it. */
+static int
+is_alone(const struct copy *copy)
+{
+	const struct copy *other;
+
+	TAILQ_FOREACH (other, &copy->mail->copies, entry) {
+		if (other != copy && other->count > 0)
+			return 0;
+	}
+	return 1;
+}
+
 /* The tickets for the LMTP server are those of a delivery: hold them to it. */
 void
 copy_may_send(struct copy *copy)
 {
-	int hold = copy->mail->one_by_one || copy->mail->holds;
+	int hold =
+	    (copy->mail->one_by_one && !is_alone(copy)) || copy->mail->holds;
 
 	if (copy->state != COPY_OPEN)
 		return;
