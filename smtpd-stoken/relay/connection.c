@@ -78,7 +78,7 @@ on_patience(void *owner, const char *awaited)
 
 	if (strcmp(awaited, "TLS") == 0)
 		seconds = HOP_CONNECT_SECONDS;
-	else if (c->copy != NULL && c->copy->state == COPY_RELEASED)
+	else if (strcmp(awaited, "end of message") == 0)
 		seconds *= 2;
 	return seconds * 1000;
 }

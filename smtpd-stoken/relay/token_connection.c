@@ -80,9 +80,9 @@ on_patience(void *owner, const char *awaited)
 {
 	const struct token_connection *c = owner;
 
-	(void)awaited;
-	return bounded(
-	    c->setup, c->released ? ROUTE_LAST_SECONDS : ROUTE_SECONDS);
+	return bounded(c->setup,
+	    strcmp(awaited, "end of message") == 0 ? ROUTE_LAST_SECONDS
+						   : ROUTE_SECONDS);
 }
 
 static void
@@ -91,7 +91,6 @@ on_ready(void *owner)
 	struct token_connection *c = owner;
 
 	explicit_bzero(c->token, sizeof(c->token)); /* it was said */
-	c->released = 0;
 	c->ready = 1;
 	if (c->route != NULL)
 		route_ready(c->route);
@@ -254,14 +253,12 @@ void
 token_pool_data(
     struct token_connection *c, const struct client_message *message)
 {
-	c->released = !message->hold;
 	dialogue_data(c->dialogue, message);
 }
 
 void
 token_pool_release(struct token_connection *c)
 {
-	c->released = 1;
 	dialogue_release(c->dialogue);
 }
 

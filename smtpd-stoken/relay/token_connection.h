@@ -23,7 +23,6 @@ struct token_connection {
 	const struct server *server; /* that is tried, or was last */
 	int ready; /* it is logged in */
 	int idle; /* and nobody has it */
-	int released; /* the end of a message is out */
 	unsigned int transactions;
 	char name[400];
 	char domain[256];
