@@ -202,3 +202,17 @@ def test_hello_then_silence_does_not_block_others(server):
     finally:
         for raw in stalled:
             raw.close()
+
+
+@clauses("F-64")
+def test_gone_right_after_starttls(own):
+    """What the engine still waits for then is not waited for."""
+    server = own(prefork=(1, 1, 1))
+    for _ in range(300):
+        c = server.connect("tls-require", greet=False)
+        c.send(b"STARTTLS\r\n")
+        c.abort()
+    deadline = time.monotonic() + 60
+    while server.show("sessions"):
+        assert time.monotonic() < deadline, server.show("sessions")
+        time.sleep(0.1)

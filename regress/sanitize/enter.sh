@@ -21,15 +21,18 @@ esac
 parts="$parts reports"
 mkdir -p "$copy"
 git ls-files -co --exclude-standard | tar -cf - -T - | tar -xf - -C "$copy"
+# What was unpacked for the tests.
+mkdir -p "$PWD/out/peers" "$copy/out"
+[ -e "$copy/out/peers" ] || ln -s "$PWD/out/peers" "$copy/out/peers"
 cd "$copy" || exit 1
-CC=$clang
-CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined $without"
-export CC CFLAGS SANITIZE
+export SANITIZE
 # Where users of every kind may write, who run the processes.
 reports=/var/tmp/stoken-reports-$(printf %s "$copy" | cksum | tr ' ' -)
 rm -f "$reports"
 : > "$reports" && chmod 666 "$reports" || exit 1
 if [ ! -f config.mk ] || [ configure -nt config.mk ]; then
-	./configure > /dev/null || exit 1
+	CC=$clang CFLAGS="-O1 -g -fno-omit-frame-pointer \
+	    -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	    $without" ./configure > /dev/null || exit 1
 	echo "#define SANITIZER_REPORTS \"$reports\"" >> paths.h
 fi

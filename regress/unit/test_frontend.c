@@ -191,11 +191,14 @@ on_tls(struct channel *c, const union message *m, int fd)
 	serve(fd, "");
 }
 
+static int lost_count; /* of any session */
+
 static void
 on_lost(struct channel *c, const union message *m, int fd)
 {
 	(void)c;
 	(void)fd;
+	lost_count++;
 	if (m->session_lost.session == session.id)
 		session.lost++;
 }
@@ -1036,11 +1039,15 @@ test_engine_errs(void **state)
 	union message m = {.session_starttls = {.session = 12345}};
 
 	(void)state;
+	lost_count = 0;
 	channel_send(engine, MSG_SESSION_STARTTLS, &m, -1);
 	assert_int_equal(run_client(client_smtps, "secure"), 0);
 	m.session_starttls.session = session.id; /* over */
 	channel_send(engine, MSG_SESSION_STARTTLS, &m, -1);
 	assert_int_equal(run_client(client_smtps, "secure"), 0);
+	/* It waits for them until it hears that they are gone. */
+	while (lost_count < 2)
+		event_loop(EVLOOP_ONCE);
 }
 
 /* Sessions may end; a client in mid-handshake goes; then the process goes. */

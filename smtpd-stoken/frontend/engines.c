@@ -170,14 +170,19 @@ engine_session_tls(struct session *s, const struct tls_facts *facts)
 	return 0;
 }
 
+static void
+say_lost(struct channel *channel, uint64_t session)
+{
+	union message m = {.session_lost = {.session = session}};
+
+	(void)channel_send(channel, MSG_SESSION_LOST, &m, -1);
+}
+
 void
 engine_session_lost(struct session *s)
 {
-	union message m = {.session_lost = {.session = s->id}};
-
 	if (s->engine != NULL && s->engine->channel != NULL)
-		(void)channel_send(
-		    s->engine->channel, MSG_SESSION_LOST, &m, -1);
+		say_lost(s->engine->channel, s->id);
 }
 
 void
@@ -212,9 +217,12 @@ on_starttls(struct channel *channel, const union message *m, int fd)
 	struct session *s = session_find(asked->session);
 
 	(void)fd;
-	/* the session may have ended meanwhile */
-	if (s == NULL)
+	/* It may have ended meanwhile: the engine waits, and hears of no end
+	 * by the pair any more. */
+	if (s == NULL) {
+		say_lost(channel, asked->session);
 		return;
+	}
 	if (s->engine != channel_context(channel)) {
 		process_complain(channel, "STARTTLS for another's session");
 		return;

@@ -114,7 +114,11 @@ handshake_wants(const struct session *s)
 void
 session_starttls(struct session *s, const uint8_t *reply, size_t length)
 {
-	if (s->state != SESSION_RELAY || s->tls != NULL)
+	if (s->state != SESSION_RELAY) {
+		s->upgrades = 1; /* its end is told when it has come */
+		return;
+	}
+	if (s->tls != NULL)
 		return;
 	s->upgrades = 1;
 	while (pump_from_engine(s))
