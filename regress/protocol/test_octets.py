@@ -267,3 +267,13 @@ def test_each_octet_before_starttls():
             case.taken = case.said = 0  # cases are not those of the domains
         check(world, cases, seen)
         assert not any(x.shown for x in cases)
+
+
+@clauses("S1-52")
+def test_idle_connections_make_room():
+    """More domains than there may be connections, all of which are kept."""
+    with octets(400, "") as world:
+        cases = [Case("none", "none", 0) for _ in range(140)]
+        seen = world.run(cases, "d", 4)
+        check(world, cases, seen)
+        assert all(x.taken == x.said == 1 for x in cases)

@@ -83,14 +83,31 @@ token_pool_take(const char *domain, struct route *route)
 	return NULL;
 }
 
+/* Whoever needs a connection goes before those that nobody needs. */
+static int
+make_room(void)
+{
+	struct token_connection *c;
+
+	while (total >= TOKEN_CONNECTIONS) {
+		TAILQ_FOREACH_REVERSE(c, &connections, token_connections, entry)
+		if (c->idle)
+			break;
+		if (c == NULL)
+			return -1;
+		c->idle = 0;
+		dialogue_close(c->dialogue);
+	}
+	return 0;
+}
+
 struct token_connection *
 token_pool_open(const char *domain, const struct servers *servers,
     const char *recipient, const char *token, struct route *route)
 {
 	struct token_connection *c;
 
-	if (total >= TOKEN_CONNECTIONS ||
-	    count(domain, 0) >= TOKEN_CONNECTIONS_DOMAIN)
+	if (count(domain, 0) >= TOKEN_CONNECTIONS_DOMAIN || make_room() == -1)
 		return NULL;
 	c = token_connection_new(domain, servers, recipient, token, route);
 	if (c == NULL)
