@@ -9,7 +9,7 @@ import pytest
 
 from client import b64
 from clause import clauses
-from server import IDN, PASSWORDS, crypt_line
+from server import IDN, PASSWORDS, crypt_line, scram_line
 
 CRYPT_USER, SCRAM_USER = "alice@a.example", "bob@a.example"
 OK, FAILED = "235 2.7.0", "535 5.7.8"
@@ -36,6 +36,26 @@ def test_plain_in_two_steps(server):
 def test_login(server, user):
     with server.hello("EHLO") as c:
         assert c.login_login(user, PASSWORDS[user]).status == OK
+
+
+@clauses("F-44")
+def test_names_and_passwords_are_prepared(own):
+    """SASLprep (RFC 4013) but for its normal form: what is mapped to a space or
+    to nothing; what is nothing then, or prohibited, is nobody's."""
+    server = own(users=["alice@a.example:" + crypt_line("IX a"),
+                        "bob@a.example:" + scram_line("IX a")])
+    for user in ("alice@a.example", "bob@a.example"):
+        for password in ("IX a", "I\u00adX\u00a0a", "IX\u3000\ufeffa"):
+            with server.hello("EHLO") as c:
+                assert c.plain_login(user, password).status == OK
+            with server.hello("EHLO") as c:
+                assert c.login_login(user, password).status == OK
+        for password in ("", "\u00ad", "IX a\u0007", "ix a", "IX  a"):
+            with server.hello("EHLO") as c:
+                assert c.plain_login(user, password).code in (501, 535)
+                c.want("MAIL FROM:<%s>" % user, "530 5.7.0")
+    with server.hello("EHLO") as c:
+        assert c.plain_login("\u00ad", "IX a").code in (501, 535)
 
 
 @clauses("F-34")

@@ -192,6 +192,31 @@ def test_sequence(server):
         assert c.at_end()
 
 
+@clauses("M-13", "M-15", "M-18", "F-12", "D-M03")
+@pytest.mark.parametrize("first", [
+    b"", b"BDAT 12\r\nSubject: x\r\n", b"BMTD 8\r\n\0\0X: 1\r\n"])
+def test_a_part_that_does_not_come(server, first):
+    """BURL is not offered; whoever sends it all the same has a message that
+    lacks something, which is not delivered."""
+    before = server.mail(BOB)
+    with begin(server, [BOB, BOB], user=None) as c:
+        c.send(first + b"BURL imap://x/y\r\nBDAT 6\r\n\r\nbodyBDAT 0 LAST\r\n")
+        if first:
+            assert c.reply().code == 250
+        assert [c.reply().status for _ in range(4)] == [
+            "502 5.5.1"] + ["503 5.5.1"] * 3
+        # Nor is a message begun by DATA before RSET.
+        c.mail(ALICE)
+        c.rcpt(BOB)
+        c.want("BURL imap://x/y LAST", "502 5.5.1")
+        c.want("DATA", "503 5.5.1")
+        c.want("RSET", "250 2.0.0")
+        c.mail(ALICE)
+        c.rcpt(BOB)
+        assert c.chunk(TEXT, True)[0].status == "250 2.1.12"
+    assert len(server.mail(BOB)) == len(before) + 1
+
+
 @clauses("M-17", "M-39", "D-M08")
 def test_limits(own):
     server = own(limits={"message-size": "2M"})

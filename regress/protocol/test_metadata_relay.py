@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from clause import clauses
-from relay_sink import ALL, RelaySink, hold
+from relay_sink import ALL, RelaySink, hold, reply
 from server import Server
 from test_metadata import FLAGS, TRACE, names, placed
 
@@ -116,6 +116,30 @@ def test_as_many_as_may_be(described, number):
     assert (b"Received: from " in message.containers[0]) == (number == 63)
     assert message.data.startswith(b"Received: from ") == (number == 64)
     assert message.data.endswith(TEXT)
+
+
+@clauses("M-11", "M-14")
+@pytest.mark.parametrize("nth", [1, 3])
+def test_rset_after_a_refusal(described, nth):
+    """RSET, or the end, before anything else is begun on that connection;
+    and no container behind the answer."""
+    server, sink = described
+    sink.drop()
+    sink.clear()
+    sink.fault("bdat", reply("552 5.3.4 too much for me"), nth=nth)
+    known = len(sink.sessions)
+    try:
+        assert forward(server)[0].status == "552 5.3.4"
+    finally:
+        sink.clear()
+    count = len(sink.messages)
+    assert forward(server)[0].status == "250 2.1.12"
+    last(sink, count)
+    commands = [line.split()[0].upper() for session in sink.sessions[known:]
+                for line in [b"CONNECT"] + session.commands]
+    mails = [n for n, verb in enumerate(commands) if verb == b"MAIL"]
+    assert len(mails) == 2
+    assert commands[mails[1] - 1] in (b"RSET", b"EHLO", b"LHLO")
 
 
 @clauses("D-M09")

@@ -171,6 +171,26 @@ def test_lies(all_types):
         assert c.cmd("AUTH HT2-SHA-256-EXPR " + b64(message)).status == FAILED
 
 
+@clauses("H-01", "H-03", "H-04")
+def test_grammar(all_types):
+    """What is not well-formed fails though its MAC is right for it."""
+    token = new(all_types)
+    for pairs in ("a", "=", "a=", "=b", "a=b,", ",a=b", "a=b,,c=d", "a=b=c",
+                  "a =b", "a=b;c=d", "a=\u00fc", "a=b\n"):
+        with all_types.hello("EHLO") as c:
+            reply = ht2(c, BOB, token, pairs=pairs)
+            assert (reply.status, reply.text) == (FAILED, TEXT), pairs
+    with all_types.hello("EHLO") as c:
+        right = Ht2(c, BOB, token).side("Initiator", b"")
+        for mac in (b"", right[:31], right + b"\0", right + right,
+                    Ht2(c, BOB, token, digest="sha512").side(
+                        "Initiator", b"")):
+            with all_types.hello("EHLO") as other:
+                reply = ht2(other, BOB, token, mac=mac)
+                assert (reply.status, reply.text) == (FAILED, TEXT), mac
+        assert ht2(c, BOB, token).status == OK
+
+
 @clauses("H-02")
 def test_names(all_types):
     token = new(all_types)

@@ -107,6 +107,16 @@ def test_hostile_recipients(server, address):
     assert sorted(server.mailroot.glob("*/*")) == roots
 
 
+@clauses("F-51")
+def test_bare_domains(server):
+    with server.login() as c:
+        c.mail("alice@a.example")
+        for one in ("bob@localhost", "bob@a"):
+            assert c.rcpt(one).code == 554, one
+            assert c.cmd("RCPT TO:<%s>" % one).status == "554 5.1.2"
+        assert c.rcpt("bob@a.example").status == "250 2.1.5"
+
+
 @clauses("F-95")
 def test_length_limits(server):
     with server.trusted() as c:

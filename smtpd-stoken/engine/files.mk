@@ -5,6 +5,7 @@ SMTP_OBJS = \
 	smtpd-stoken/engine/smtp/command_auth.o \
 	smtpd-stoken/engine/smtp/command_bdat.o \
 	smtpd-stoken/engine/smtp/command_bmtd.o \
+	smtpd-stoken/engine/smtp/command_burl.o \
 	smtpd-stoken/engine/smtp/command_data.o \
 	smtpd-stoken/engine/smtp/command_genstoken.o \
 	smtpd-stoken/engine/smtp/command_helo.o \

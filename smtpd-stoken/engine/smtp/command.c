@@ -37,7 +37,7 @@ const struct smtp_command smtp_command_table[] = {
 	    RULE_OUTSIDE},
     {"VRFY", command_vrfy, 0},
     {"HELP", command_help, 0},
-    {"BURL", command_refused, 0}, /* D-M03 */
+    {"BURL", command_burl, 0},
     {"EXPN", command_refused, 0},
     {"ETRN", command_refused, 0},
     {"TURN", command_refused, 0},

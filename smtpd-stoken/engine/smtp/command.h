@@ -43,6 +43,7 @@ const struct smtp_refusal *smtp_forbidden(
 int command_auth(struct smtp_session *, const char *, size_t);
 int command_bdat(struct smtp_session *, const char *, size_t);
 int command_bmtd(struct smtp_session *, const char *, size_t);
+int command_burl(struct smtp_session *, const char *, size_t);
 int command_data(struct smtp_session *, const char *, size_t);
 int command_ehlo(struct smtp_session *, const char *, size_t);
 int command_genstoken(struct smtp_session *, const char *, size_t);
