@@ -29,8 +29,9 @@ def record(owner, kind, data, ttl=300):
 class Query:
     """`send` answers, as often as it is called, with whatever octets."""
 
-    def __init__(self, data, send, tcp):
-        self.data, self.send, self.tcp = data, send, tcp
+    def __init__(self, data, send, tcp=None, client=None):
+        self.data, self.send = data, send
+        self.tcp, self.client = tcp, client  # a connection, or an address
         self.id = struct.unpack(">H", data[:2])[0]
         labels, at = [], 12
         while data[at]:
@@ -85,7 +86,7 @@ class DnsLiar:
             if len(data) < 12:
                 continue
             query = Query(data, lambda x, client=client: self.udp.sendto(
-                x, client), None)
+                x, client), client=client)
             threading.Thread(target=self.take, args=(query,),
                              daemon=True).start()
 
