@@ -2,6 +2,7 @@
 /*
  * When a connection to Dovecot is given up and tried again. Time is made here.
  * objects: tokend/auth/dovecot_text.o tokend/auth/rights.o tokend/auth/source.o
+ * libs: -lcrypto
  */
 #include <sys/socket.h>
 

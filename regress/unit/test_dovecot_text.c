@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * objects: tokend/auth/dovecot_text.o tokend/auth/rights.o tokend/auth/source.o
+ * libs: -lcrypto
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -171,17 +172,31 @@ static void
 reads_what_a_user_may(void **state)
 {
 	char text[1024] = "user=";
+	uint8_t digest[32];
 	struct dovecot_answer answer;
 
 	(void)state;
 	dovecot_read(&answer,
 	    LITERAL("user=a\tsubmit=no\treceive=no\tmessages_per_hour=7\t"
 		    "recipients_per_hour=many\tuid=5"));
-	assert_true(answer.rights.no_submit && answer.rights.no_receive);
-	assert_int_equal(answer.rights.messages_per_hour, 7);
-	assert_int_equal(answer.rights.recipients_per_hour, LIMIT_SITE);
+	assert_true(
+	    answer.facts.rights.no_submit && answer.facts.rights.no_receive);
+	assert_int_equal(answer.facts.rights.messages_per_hour, 7);
+	assert_int_equal(answer.facts.rights.recipients_per_hour, LIMIT_SITE);
 	dovecot_read(&answer, LITERAL("submit=yes\tsubmit\treceive="));
-	assert_false(answer.rights.no_submit || answer.rights.no_receive);
+	assert_false(
+	    answer.facts.rights.no_submit || answer.facts.rights.no_receive);
+	/* What changes with the password: any text, and the same for the same */
+	assert_int_equal(answer.facts.digest_length, 0);
+	dovecot_read(&answer, LITERAL("password_changed=\tuser=a"));
+	assert_int_equal(answer.facts.digest_length, 0);
+	dovecot_read(&answer, LITERAL("user=a\tpassword_changed=x\001ty"));
+	assert_int_equal(answer.facts.digest_length, 32);
+	memcpy(digest, answer.facts.digest, 32);
+	dovecot_read(&answer, LITERAL("password_changed=x\001ty\tuser=b"));
+	assert_memory_equal(answer.facts.digest, digest, 32);
+	dovecot_read(&answer, LITERAL("password_changed=x\001tz"));
+	assert_memory_not_equal(answer.facts.digest, digest, 32);
 	/* Nobody's name is so long. */
 	memset(text + 5, 'a', sizeof(text) - 6);
 	dovecot_read(&answer, bytes_text(text));

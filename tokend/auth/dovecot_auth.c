@@ -290,7 +290,7 @@ on_ok(struct request *request, struct exchange *exchange, struct bytes rest)
 
 	dovecot_read(&answer, rest);
 	take_tried(exchange, &answer);
-	exchange->facts.rights = answer.rights;
+	exchange->facts = answer.facts;
 	/* What the AUTH line says by that word does not come back in OK. */
 	finish(request,
 	    answer.no_login ? exchange_fail(exchange, AUTH_REASON_DISABLED)

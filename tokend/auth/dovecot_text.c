@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <openssl/sha.h>
+
 #include "lib/base64.h"
 #include "tokend/auth/dovecot_text.h"
 
@@ -244,6 +246,19 @@ take_why(struct dovecot_answer *answer, struct bytes value)
 		answer->why[0] = '\0';
 }
 
+/*
+ * We are not shown what a password is checked against; but a site may say
+ * something that changes with it, by which a token ends (D-R05).
+ */
+static void
+take_changed(struct dovecot_answer *answer, struct bytes value)
+{
+	if (value.length == 0)
+		return;
+	(void)SHA256(value.data, value.length, answer->facts.digest);
+	answer->facts.digest_length = sizeof(answer->facts.digest);
+}
+
 static const struct {
 	const char *name;
 	void (*take)(struct dovecot_answer *answer, struct bytes value);
@@ -251,6 +266,7 @@ static const struct {
     {"user", take_user},
     {"code", take_reason},
     {"reason", take_why},
+    {"password_changed", take_changed},
 };
 
 /* A name of ours among the extra fields; a bad value is no value. */
@@ -261,7 +277,7 @@ take_right(struct dovecot_answer *answer, struct bytes name, struct bytes value)
 
 	if (bytes_copy(word, sizeof(word), name) == 0 &&
 	    dovecot_unescape(text, sizeof(text), value) != -1)
-		(void)rights_take(&answer->rights, word, text);
+		(void)rights_take(&answer->facts.rights, word, text);
 }
 
 static void
@@ -301,7 +317,7 @@ dovecot_read(struct dovecot_answer *answer, struct bytes rest)
 	memset(answer, 0, sizeof(*answer));
 	answer->result = STEP_FAILED;
 	answer->reason = AUTH_REASON_BAD_SECRET;
-	rights_init(&answer->rights);
+	facts_init(&answer->facts);
 	while (dovecot_next(&rest, &parameter))
 		take_field(answer, parameter);
 }

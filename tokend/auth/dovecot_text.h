@@ -9,7 +9,7 @@
 
 #include "imsg/messages.h"
 #include "tokend/auth/exchange.h"
-#include "tokend/auth/rights.h"
+#include "tokend/auth/facts.h"
 
 /*
  * The lines of Dovecot's authentication protocol, version 1, to its clients
@@ -64,7 +64,8 @@ struct dovecot_answer {
 	char why[128]; /* in Dovecot's words, or "" */
 	/* Of OK: the password is right, and yet he may not come in. */
 	bool no_login;
-	struct user_rights rights;
+	/* Rights, and the digest of "password_changed". */
+	struct user_facts facts;
 };
 
 /* Reads it; what is not understood is passed over. */

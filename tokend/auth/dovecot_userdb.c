@@ -126,14 +126,11 @@ static void
 on_user(struct request *request, struct bytes rest)
 {
 	struct dovecot_answer said;
-	struct user_facts facts;
 	struct bytes name;
 
 	(void)dovecot_next(&rest, &name); /* as Dovecot calls the user */
 	dovecot_read(&said, rest);
-	facts_init(&facts);
-	facts.rights = said.rights;
-	answer(request, FOUND_YES, &facts);
+	answer(request, FOUND_YES, &said.facts);
 }
 
 static void
