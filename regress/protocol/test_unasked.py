@@ -3,6 +3,7 @@
 kept: the next message does not suffer from it, by the relay host or by
 token."""
 import contextlib
+import itertools
 import os
 import signal
 import socket
@@ -131,3 +132,28 @@ def test_unasked_when_the_next_message_is_there(world, way, what):
         assert c.data(MESSAGE)[0].status == "250 2.0.0"
     assert count(world, friend) == ([2, 0] if way == "token" else [0, 2])
     assert sink.messages[1].session is not session
+
+
+def drop_by_drop(session, due):
+    """An answer that goes on and on, and never ends."""
+    for octet in itertools.cycle(b"250-and so on\r\n"):
+        session.say(bytes([octet]))
+        time.sleep(0.1)
+
+
+def test_answers_that_do_not_end():
+    """`timeout relay` is for the answer, not for an octet of it."""
+    with token_world(extra="timeout relay 2s") as world:
+        friend, stranger = world.friend(), "stranger@" + world.domain()
+        world.sink.fault("end", drop_by_drop)
+        assert world.submit(friend).status == "250 2.0.0"
+        assert count(world, friend)[1] == 1
+        for step, code in (("rcpt", 451), ("end", 451)):
+            world.clear()
+            world.relay.fault(step, drop_by_drop)
+            with world.server.login() as c:
+                c.mail(ALICE)
+                got = c.rcpt(stranger).code
+                if got == 250:
+                    got = c.data(MESSAGE)[0].code
+            assert got == code

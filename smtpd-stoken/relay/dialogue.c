@@ -189,11 +189,15 @@ static void
 on_input(void *owner, const void *data, size_t length)
 {
 	struct dialogue *d = owner;
+	unsigned int replies;
 
 	dialogue_enter(d);
-	d->moved = 1;
-	if (!d->over)
+	if (!d->over) {
+		replies = client_replies(d->client);
 		client_input(d->client, data, length);
+		/* Octets of a reply that never ends are no progress. */
+		d->moved |= client_replies(d->client) != replies;
+	}
 	dialogue_leave(d);
 }
 

@@ -148,6 +148,7 @@ on_event(struct client *client, enum reply_event event)
 	else if (event == REPLY_LINE)
 		greeting_line(client);
 	else if (event == REPLY_END) {
+		client->replies++;
 		on_reply(client);
 		/* There may have been a token in it. */
 		if (client->settings->stoken)
@@ -320,6 +321,12 @@ unsigned int
 client_login_refused(const struct client *client)
 {
 	return client->login_refused;
+}
+
+unsigned int
+client_replies(const struct client *client)
+{
+	return client->replies;
 }
 
 int

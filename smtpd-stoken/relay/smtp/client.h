@@ -163,6 +163,8 @@ int client_is_ready(const struct client *); /* no transaction, and usable */
 int client_is_over(const struct client *);
 /* The code that AUTH was refused with; 0: it was not. */
 unsigned int client_login_refused(const struct client *);
+/* How many replies have come, whole ones. */
+unsigned int client_replies(const struct client *);
 /* Whether the peer knows an extension, for instance "CHUNKING". */
 int client_offers(const struct client *, const char *keyword);
 #endif

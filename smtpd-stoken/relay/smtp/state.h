@@ -90,6 +90,7 @@ struct client {
 	void *owner;
 	enum client_state state;
 	int tls; /* it stands */
+	unsigned int replies; /* that have come */
 	int spoke; /* during the input under way */
 	int busy; /* a call is under way: it will see to the rest */
 	int told_tls, told_ready;
