@@ -37,7 +37,7 @@ fi
 
 mkdir -p out/bench
 : "${CC:=cc}"
-for tool in load floor raw sink logins routes; do
+for tool in load floor raw sink logins routes far; do
 	$CC -D_GNU_SOURCE -O2 -Wall -Wextra -o out/bench/$tool \
 	    regress/bench/$tool.c -lssl -lcrypto -lpthread
 done

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: ISC
 """The ordinary way of W9: two of Debian's Postfix as Debian sets them up, in
-name spaces: main.cf.debian and master.cf as packaged, and no more than names
-and what domains they have. The first is the relay host of the sender's server;
+name spaces: main.cf as the package makes it and its master.cf, and no more than
+names, a certificate, and what domains they have. The first is the relay host of the sender's server;
 it finds the second by MX, in a DNS on port 53 of a loopback address that is
 only theirs, and talks STARTTLS to it, as Debian's two do. Both hand what is
 for the recipient's server to its LMTP socket. Only root can run them.
 """
+import os
 import pathlib
 import secrets
 import subprocess
@@ -21,6 +22,12 @@ import mta  # noqa: E402
 import postfix  # noqa: E402
 import token_world  # noqa: E402
 
+# As Debian has it, TLS sessions are resumed, and 40 ms pass behind each such
+# handshake: its last octets and EHLO are two writes, Nagle keeps the second
+# back, and the other side, which has nothing to say, acknowledges late. A new
+# session each time does not have that; BENCH_RESUME=1 leaves Debian's.
+ANEW = "" if "BENCH_RESUME" in os.environ else \
+    "smtp_tls_session_cache_database =\n"
 MAIN = """
 myhostname = {name}
 mydestination =
@@ -74,8 +81,7 @@ class Dns:
 
 
 class Postfix(mta.Mta):
-    """`listens` is address:port, `own` the domains whose mail it hands to
-    the LMTP socket."""
+    """`listens` is address:port."""
 
     def __init__(self, name, dns, listens, certificate):
         super().__init__("postfix", postfix.ACCOUNTS)
@@ -89,12 +95,16 @@ class Postfix(mta.Mta):
         for end in (".crt", ".key"):
             self.write("etc/postfix/mta" + end,
                        pathlib.Path(certificate + end).read_text(), 0o600)
-        self.main = (share / "main.cf.debian").read_text() + MAIN.format(
-            name=name, cert="/etc/postfix/mta")
+        self.main = "".join(
+            (share / ("main.cf." + part)).read_text()
+            for part in ("debian", "tls"))
+        for line in ("smtpd_tls_cert_file", "smtpd_tls_key_file"):
+            self.main = self.main.replace("\n%s=" % line, "\n#%s=" % line)
+        self.main += MAIN.format(name=name, cert="/etc/postfix/mta")
         self.ours = self.port = int(listens.rsplit(":")[1])
 
     def serve(self, domains, socket):
-        self.write("etc/postfix/main.cf", self.main +
+        self.write("etc/postfix/main.cf", self.main + ANEW +
                    "virtual_mailbox_domains = %s\n"
                    "virtual_transport = lmtp:unix:%s\n" % (
                        " ".join(domains), socket))

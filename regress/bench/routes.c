@@ -10,8 +10,9 @@
  * The first form sends one message each way in turn, and does what is at the
  * bottom of all: with -d a file as durable as one in a mailbox, with -C one
  * octet to and fro over TLS. For each it prints a line
- *	name us-to-the-file us-to-the-reply
- * from the moment at which the final dot is written (0: there is none). The
+ *	name us-to-the-file us-to-the-reply us-of-the-envelope
+ * the first two from the moment at which the final dot is written (0: there
+ * is none), the last from MAIL to the answer to RCPT. The
  * second sends as much as it can one way, waits until all is there, and prints
  *	messages errors seconds p50-us p99-us
  * the last two being from the final dot to the reply.
@@ -53,6 +54,7 @@ struct client {
 	SSL *ssl;
 	char buffer[4096];
 	size_t have;
+	double envelope;
 	pthread_t thread;
 	uint32_t *times; /* microseconds to the reply */
 	size_t count, errors;
@@ -172,7 +174,7 @@ send_message(struct client *c)
 	static __thread char *text;
 	static __thread size_t length;
 	char command[300];
-	double start;
+	double start = now();
 
 	if (text == NULL) {
 		if ((text = malloc(size + 600)) == NULL)
@@ -193,6 +195,7 @@ send_message(struct client *c)
 	(void)snprintf(
 	    command, sizeof(command), "RCPT TO:<%s>\r\n", c->way->recipient);
 	ask(c, command, 250);
+	c->envelope = now() - start;
 	ask(c, "DATA\r\n", 354);
 	put(c, text, length);
 	start = now();
@@ -226,8 +229,8 @@ time_message(struct client *c)
 			reply = now();
 		}
 	}
-	printf("%s %.0f %.0f\n", c->way->name, (file - start) * 1e6,
-	    (reply - start) * 1e6);
+	printf("%s %.0f %.0f %.0f\n", c->way->name, (file - start) * 1e6,
+	    (reply - start) * 1e6, c->envelope * 1e6);
 }
 
 /* What no delivery can be below: a file made durable, and its name. */
@@ -251,7 +254,7 @@ time_disk(const char *name)
 	    renameat(directory, from, directory, to) == -1 ||
 	    fsync(directory) == -1)
 		err(1, "%s", name);
-	printf("disk %.0f 0\n", (now() - start) * 1e6);
+	printf("disk %.0f 0 0\n", (now() - start) * 1e6);
 }
 
 static void *
@@ -304,7 +307,7 @@ time_ping(SSL *ssl)
 
 	if (SSL_write(ssl, &octet, 1) != 1 || SSL_read(ssl, &octet, 1) != 1)
 		errx(1, "ping");
-	printf("ping 0 %.0f\n", (now() - start) * 1e6);
+	printf("ping 0 %.0f 0\n", (now() - start) * 1e6);
 }
 
 static void
