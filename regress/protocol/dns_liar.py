@@ -53,7 +53,7 @@ class DnsLiar:
     """on_query(Query) is called in a thread of its own for each."""
 
     def __init__(self, on_query):
-        self.on_query, self.queries = on_query, []
+        self.on_query, self.queries, self.numbers = on_query, [], []
         self.changed = threading.Condition()
         self.tcp = socket.create_server(("127.0.0.1", 0))
         self.port = self.tcp.getsockname()[1]
@@ -66,6 +66,7 @@ class DnsLiar:
     def take(self, query):
         with self.changed:
             self.queries.append((query.name, query.kind))
+            self.numbers.append(query.id)
             self.changed.notify_all()
         # The client may have had enough of it.
         with contextlib.suppress(OSError):

@@ -256,3 +256,19 @@ def test_hosts_of_mx_behind_those_of_srv():
         assert world.submit(friend).status == "250 2.0.0"
         assert "at=connect" in route_line(world, friend, start)
         assert len(world.relay.messages) == 1
+
+
+def test_numbers_of_questions():
+    """Not those of another process, behind a reload either: who can tell them
+    answers first."""
+    numbers = []
+    for _ in range(2):
+        proxies = []
+        with token_world(resolver=proxied(proxies)) as world:
+            world.server.ctl("reload", check=True)
+            for _ in range(2):
+                assert world.submit(world.friend()).status == "250 2.0.0"
+            numbers.append(set(proxies[0].numbers))
+            assert len(world.sink.messages) == 2
+    assert all(len(x) >= 5 for x in numbers)
+    assert len(numbers[0] & numbers[1]) <= 1
