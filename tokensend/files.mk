@@ -6,12 +6,13 @@ TOKENSEND_OBJS = \
 	tokensend/message.o \
 	tokensend/options.o \
 	tokensend/route.o \
-	tokensend/route_client.o \
 	tokensend/send.o \
 	tokensend/tokenfile.o \
 	tokensend/tokenfile_change.o \
 	tokensend/tokens.o
 TOKENSEND_RELAY_OBJS = \
+	smtpd-stoken/relay/dialogue.o \
+	smtpd-stoken/relay/dialogue_client.o \
 	smtpd-stoken/relay/discover.o \
 	smtpd-stoken/relay/dns.o \
 	smtpd-stoken/relay/domains.o \

@@ -5,8 +5,8 @@
 #include <event.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
+#include "lib/clock.h"
 #include "tokensend/find.h"
 
 /* What is looked for now; an answer that comes later finds another number. */
@@ -17,15 +17,6 @@ static struct {
 	const struct options *options;
 	char why[128];
 } search;
-
-uint64_t
-find_clock(void)
-{
-	struct timespec now = {0, 0};
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static void
 finish(const char *why)
@@ -97,7 +88,7 @@ find_servers(struct servers *servers, const struct options *options,
 		ask_for_host(options);
 	else
 		discovery = discover(domain, on_servers, NULL);
-	while (!search.done && (now = find_clock()) < deadline) {
+	while (!search.done && (now = clock_milliseconds()) < deadline) {
 		wait.tv_sec = (time_t)((deadline - now) / 1000);
 		wait.tv_usec = (suseconds_t)((deadline - now) % 1000 * 1000);
 		(void)event_loopexit(&wait);

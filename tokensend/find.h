@@ -7,13 +7,10 @@
 
 /*
  * The token servers of a domain: that of -s, or what the DNS says. Runs the
- * event loop until `deadline` (find_clock()). Returns 0, or -1 with the
- * problem in words.
+ * event loop until `deadline` (clock_milliseconds()). Returns 0, or -1 with
+ * the problem in words.
  */
 int find_servers(struct servers *, const struct options *, const char *domain,
     uint64_t deadline, char *problem, size_t size);
-
-/* Milliseconds of a clock that is never set back. */
-uint64_t find_clock(void);
 
 #endif

@@ -18,6 +18,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "compat/sandbox.h"
 #include "paths.h"
 #include "smtpd-stoken/relay/trust.h"
@@ -132,7 +133,7 @@ prepare(struct sending *sending, struct tokenfile *file)
 {
 	const struct options *options = sending->options;
 	struct discover_settings discovers = {
-	    .mx_fallback = options->mx, .clock = find_clock};
+	    .mx_fallback = options->mx, .clock = clock_milliseconds};
 	char problem[512];
 
 	if (trust_init() == -1)

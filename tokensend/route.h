@@ -9,10 +9,7 @@
 
 #include <sys/types.h>
 
-#include <event.h>
-
-#include "smtpd-stoken/relay/discover.h"
-#include "smtpd-stoken/relay/link.h"
+#include "smtpd-stoken/relay/server.h"
 #include "smtpd-stoken/relay/smtp/client.h"
 #include "tokensend/message.h"
 #include "tokensend/options.h"
@@ -46,7 +43,7 @@ struct sending {
 	char hostname[256]; /* for LHLO */
 	struct recipient *recipients;
 	size_t count;
-	uint64_t deadline; /* of the domain: find_clock() */
+	uint64_t deadline; /* of the domain: clock_milliseconds() */
 	uint64_t end; /* of all */
 	/* Answered 250; the token in it, or "". */
 	void (*delivered)(struct sending *, struct recipient *,
@@ -57,46 +54,11 @@ struct sending {
 	void *owner;
 };
 
-enum stage {
-	STAGE_CONNECTS, /* up to and with the recipients' answers */
-	STAGE_DATA,
-	STAGE_ENDS
-};
-
-struct route {
-	struct sending *sending;
-	const struct servers *servers;
-	size_t next; /* of the servers */
-	const struct server *server;
-	const char *domain;
-	struct recipient *first; /* whose token logs in */
-	enum stage stage;
-	int shaking; /* TLS is under way */
-	int over;
-	int depth; /* calls of ours under way */
-	int began; /* the transaction */
-	size_t open, accepted; /* recipients: asked, taken */
-	uint64_t sent; /* when the message began to go out, or 0 */
-	char why[1400]; /* why it ended */
-	char peer[128];
-	struct link *link;
-	struct client *client;
-	struct client_settings settings;
-	struct event timer;
-};
-
 /*
  * Runs a session, and the event loop with it, for those recipients of the
  * domain that are open and have a token. Returns 1 if it is to be run again
  * for those who are still open, with another token to log in.
  */
 int route_run(struct sending *, const struct servers *, const char *domain);
-
-/* Inside: route_client.c. */
-extern const struct client_actions route_actions;
-void route_start_tls(struct route *);
-void route_patience(struct route *);
-int route_has(const struct route *, const struct recipient *);
-void route_give_up(struct route *, const char *why);
 
 #endif

@@ -5,6 +5,7 @@
 #include <sysexits.h>
 #include <time.h>
 
+#include "lib/clock.h"
 #include "tokensend/fail.h"
 #include "tokensend/find.h"
 #include "tokensend/send.h"
@@ -158,7 +159,7 @@ take_recipients(struct sending *sending)
 static uint64_t
 time_left(const struct sending *sending)
 {
-	uint64_t now = find_clock();
+	uint64_t now = clock_milliseconds();
 
 	return sending->end <= now ? 0 : sending->end - now;
 }
@@ -172,7 +173,7 @@ send_domain(struct sending *sending, const char *domain)
 	size_t i;
 	int found;
 
-	sending->deadline = find_clock() + ROUTE_MILLISECONDS;
+	sending->deadline = clock_milliseconds() + ROUTE_MILLISECONDS;
 	if (time_left(sending) < ROUTE_MILLISECONDS)
 		sending->deadline = sending->end;
 	found = find_servers(&servers, sending->options, domain,
@@ -198,8 +199,9 @@ send_all(struct sending *sending, struct tokenfile *file)
 	sending->delivered = on_delivered;
 	sending->ordinary = on_ordinary;
 	sending->refused = on_refused;
-	sending->end =
-	    seconds == 0 ? UINT64_MAX : find_clock() + (uint64_t)seconds * 1000;
+	sending->end = seconds == 0
+	    ? UINT64_MAX
+	    : clock_milliseconds() + (uint64_t)seconds * 1000;
 	take_recipients(sending);
 	for (i = 0; i < sending->count; i++) {
 		recipient = &sending->recipients[i];

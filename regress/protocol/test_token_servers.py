@@ -8,6 +8,8 @@ import token_world
 from clause import clauses
 from relay_sink import (close, close_after, endless, half, raw, reply, reset,
                         stall)
+from test_tokensend import by_name
+from token_sender import FROM, OLD, Sender
 
 # What the first does wrong at which step, whether it takes TLS at once, and
 # whether it has seen a token by then.
@@ -152,6 +154,40 @@ def test_refused_for_now_is_no_blame(world):
     first.clear()
     assert world.submit(friend).status == "250 2.0.0"
     assert len(first.messages) == 1
+
+
+@pytest.fixture
+def tokensend(world):
+    """Runs it, to a domain of the world with a token for it."""
+    with Sender() as sender:
+        def run(implicit):
+            to = "x@" + world.site.domain(implicit)
+            sender.tokens("%s %s %s\n" % (FROM, to, OLD))
+            return by_name(world.nsd, sender, to, world.authority.file)
+        yield run
+
+
+@clauses("S1-01", "F-70")
+@pytest.mark.parametrize("step, behaviour, implicit", [
+    ("connect", stall(), True), ("connect", raw("hello\r\n"), True),
+    ("ehlo", close(), False), ("tls", close(), False),
+    ("auth", reply("454 4.7.0 later"), True)])
+def test_tokensend_asks_the_next(world, tokensend, step, behaviour,
+                                 implicit):
+    world.site.first[implicit].fault(step, behaviour)
+    done = tokensend(implicit)
+    assert done.returncode == 0, done
+    assert len(world.site.second[implicit].messages) == 1
+    assert OLD.encode() not in done.stdout + done.stderr
+
+
+@clauses("S1-01")
+@pytest.mark.parametrize("step, behaviour", FINAL)
+def test_tokensend_does_not_ask_the_next(world, tokensend, step, behaviour):
+    others = len(world.site.second[True].sessions)
+    world.site.first[True].fault(step, behaviour)
+    assert tokensend(True).returncode == 75
+    assert len(world.site.second[True].sessions) == others
 
 
 @clauses("D-S14", "F-65", "S1-59")
