@@ -156,6 +156,7 @@ def started(sender, port, ca, *more, **options):
         process.kill()
 
 
+@pytest.mark.skipif(server.UNBOUND, reason="is built without its sandbox")
 @clauses("S1-28")
 def test_confined_before_it_connects(sender, liars_certificate, ca):
     """No system call too many, and nothing of a token for ps(1)."""
@@ -215,6 +216,8 @@ def test_it_waits_for_the_message(sender, liars_certificate, ca):
         assert sink.messages[0].data == b"A: b\r\n\r\n.\r\nx\r\n"
 
 
+@pytest.mark.skipif(bool(os.environ.get("SANITIZE")),
+                    reason="the sanitizers' reports are opened before main()")
 @pytest.mark.parametrize("closed", (
     "<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-", ">/dev/full"))
 def test_closed_descriptors(sender, liars_certificate, ca, closed):
