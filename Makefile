@@ -2,7 +2,7 @@
 # Works with GNU make and BSD make. What is built, and from what, is in
 # build.mk and in the files.mk of each folder.
 
-TARGETS = all install clean check sanitize unit sandbox demo bench lint format fuzz
+TARGETS = all install clean check sanitize valgrind endure unit sandbox demo bench lint format fuzz
 
 .PHONY: $(TARGETS) deps distclean
 

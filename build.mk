@@ -110,6 +110,11 @@ check:
 # make sanitize: both kinds of SANITIZE, one after the other.
 sanitize:
 	@MAKE="$(MAKE)" sh regress/sanitize/run.sh
+# make valgrind, make endure [COUNT=N]: see regress/endure/.
+valgrind:
+	@MAKE="$(MAKE)" sh regress/endure/valgrind.sh
+endure: all
+	@sh regress/endure/growth.sh $(COUNT)
 demo:
 	@MAKE="$(MAKE)" sh regress/demo/demo.sh
 out/bench/tokend: regress/bench/bench_tokend.o $(TOKEND_CORE_OBJS) out/libcommon.a

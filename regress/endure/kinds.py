@@ -109,8 +109,8 @@ def by_held_token(world, count):
 
 
 def remembered(world, count):
-    """Asked for, used, and used up."""
-    for _ in range(count):
+    """Asked for, used, and used up; a tenth as often, for tokenctl's sake."""
+    for _ in range(max(count // 10, 1)):
         with world.server.login(BOB) as c:
             token = remember(c)
         with world.server.hello("EHLO") as c:

@@ -279,9 +279,9 @@ DOMAINS = 120
 
 @contextlib.contextmanager
 def token_world(extra="", records=(), sink_options=None, resolver=None,
-                change=None, **more):
+                change=None, kind=Server, **more):
     """`resolver`: a port, or what makes one from the name server and the
-    stack; `change` as Nsd() has it."""
+    stack; `change` as Nsd() has it; `kind` of server."""
     directory = tempfile.mkdtemp(prefix="stoken-ca-")
     os.chmod(directory, 0o755)
     with contextlib.ExitStack() as stack:
@@ -298,7 +298,7 @@ def token_world(extra="", records=(), sink_options=None, resolver=None,
         stack.callback(nsd.close)
         if callable(resolver):
             resolver = resolver(nsd, stack)
-        server = stack.enter_context(Server(extra="""
+        server = stack.enter_context(kind(extra="""
 relay host "smtp://127.0.0.1:%d"
 ca "%s"
 resolver "127.0.0.1:%d"
