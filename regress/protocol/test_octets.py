@@ -26,6 +26,8 @@ from token_world import ALICE, Authority, Nsd, srv
 MESSAGE = "From: alice@a.example\r\nSubject: at each octet\r\n\r\nText.\r\n"
 LARGE = MESSAGE + "x" * 70 + "\r\n"
 LARGE += ("y" * 70 + "\r\n") * 1200  # more than one chunk
+BODY = LARGE + ("z" * 78 + "\r\n") * 3000
+HUGE = BODY + ("z" * 78 + "\r\n") * 90000  # larger than all buffers
 ROUNDS = 4
 
 
@@ -112,7 +114,9 @@ token learn any
         c.mail(ALICE)
         reply = c.rcpt(case.friend)
         if reply.code == 250:
-            reply, = c.data(LARGE if case.large else MESSAGE)
+            reply, = c.data(
+                LARGE if case.large else MESSAGE if case.step != "body" else
+                HUGE if case.kind == "stall" else BODY)
         else:
             c.cmd("RSET")
         case.code = reply.code
@@ -226,6 +230,22 @@ def test_each_octet_of_each_answer(kinds, width):
         # Both fates were seen.
         assert [x for x in cases if x.said] or kinds == ("stall",)
         assert [x for x in cases if x.taken and not x.said]
+
+
+PLACES = (0, 1, 2, 1000, 65535, 65536, 65537, 200000)
+
+
+@clauses("S1-01")
+def test_in_the_middle_of_the_message():
+    """And who reads no more, so that all buffers fill up."""
+    cases = [Case(kind, "body", offset, chunking=chunking)
+             for kind in KINDS
+             for offset in ((0, 100000, 7000000) if kind == "stall"
+                            else PLACES)
+             for chunking in (True, False)]
+    with octets(4 * len(cases), "timeout relay 3s") as world:
+        check(world, cases, world.run(cases, "d", 24))
+        assert not any(x.taken for x in cases)
 
 
 @clauses("S1-59")

@@ -12,8 +12,11 @@ import pytest
 
 from clause import clauses
 from octet_liar import KINDS, OctetLiar
+from relay_sink import close, close_after, half, raw, reply, reset
 from test_octets import ALL, lies
-from test_tokensend import FROM, MESSAGE, OK, PROGRAM, TEMPFAIL
+from token_sender import (
+    FROM, LMTP, MESSAGE, OK, PROGRAM, TEMPFAIL, liar, lines)
+from token_sender import liars_certificate, sender  # noqa: F401
 from token_world import Authority
 
 LIMIT = "2"  # seconds: for those who wait
@@ -105,3 +108,36 @@ def test_each_octet_of_each_answer(place, kinds, width):
         raise errors[0]
     assert all(x.reached or x.kind == "stall" for x in cases)
     assert [x for x in cases if x.taken and not x.said]
+
+
+# Behind the answer for the first of three recipients.
+TOO_FEW = {"close": close(), "reset": reset(), "half": half(9),
+           "421": close_after("421 4.3.2 down"), "nonsense": raw("what?\r\n"),
+           "another kind": reply("354 go on")}
+
+
+@clauses("S1-60")
+@pytest.mark.parametrize("chunking", (True, False))
+@pytest.mark.parametrize("what", TOO_FEW)
+def test_too_few_answers(sender, liars_certificate, what, chunking):
+    """Who was answered has it; of the others nobody says so."""
+    names = ["u%d@a.example" % i for i in range(3)]
+    sender.tokens("".join("%s %s HELDtoken%d\n" % (FROM, name, i)
+                          for i, name in enumerate(names)))
+    with liar(liars_certificate, [x for x in LMTP if
+                                  x != "CHUNKING" or chunking]) as sink:
+        sink.fault("end", reply("250 2.1.13 <u0@a.example> NEWtoken id x"),
+                   nth=1)
+        sink.fault("end", TOO_FEW[what], nth=2)
+        done = sender.run(sink.port, names,
+                          liars_certificate / "a.example.crt")
+    assert done.returncode == TEMPFAIL, done
+    said = dict(line.split(" ", 1) for line in lines(done))
+    assert said["u0@a.example"].startswith("250 2.1.13 ")
+    for name in names[1:]:
+        assert said[name].startswith("451 4.7.0 The ordinary route: ")
+        if what != "421":
+            assert "may have been accepted" in said[name], said
+    assert b"token0" not in done.stderr and b"NEWtoken" not in done.stderr
+    assert [x.split()[2] for x in sender.file.read_text().splitlines()] == [
+        "NEWtoken", "HELDtoken1", "HELDtoken2"]
