@@ -48,10 +48,9 @@ first_empty(struct mail *mail)
 {
 	struct copy *copy;
 
-	TAILQ_FOREACH (copy, &mail->copies, entry) {
+	TAILQ_FOREACH (copy, &mail->copies, entry)
 		if (copy->count == 0)
 			return copy;
-	}
 	return NULL;
 }
 
@@ -91,10 +90,9 @@ find_recipient(struct copy *copy, uint32_t number)
 {
 	struct recipient *recipient;
 
-	TAILQ_FOREACH (recipient, &copy->recipients, entry) {
+	TAILQ_FOREACH (recipient, &copy->recipients, entry)
 		if (recipient->number == number)
 			return recipient;
-	}
 	return NULL;
 }
 

@@ -11,6 +11,7 @@
 
 #define SERVICE "smtpd-stoken"
 #define MESSAGES_MAX 16 /* of one conversation */
+#define SHADOW_SIZE 4096 /* of a line of /etc/shadow */
 
 /* What an error of PAM means to a client; the others are ours to mend. */
 static const struct {
@@ -83,13 +84,17 @@ converse(int count, const struct pam_message **messages,
 int
 system_secret(const char *name, char *out, size_t size)
 {
-	const struct spwd *shadow;
+	struct spwd entry, *shadow;
+	char text[SHADOW_SIZE];
+	int error, has;
 
-	errno = 0;
-	if ((shadow = getspnam(name)) == NULL)
-		return errno == 0 || errno == ENOENT || errno == ESRCH ? 0 : -1;
-	return shadow->sp_pwdp != NULL &&
+	error = getspnam_r(name, &entry, text, sizeof(text), &shadow);
+	if (shadow == NULL)
+		return error == 0 || error == ENOENT || error == ESRCH ? 0 : -1;
+	has = shadow->sp_pwdp != NULL &&
 	    strlcpy(out, shadow->sp_pwdp, size) < size;
+	explicit_bzero(text, sizeof(text));
+	return has;
 }
 
 /* A module may have made another user of it. */
