@@ -13,7 +13,9 @@
 #define MOST_MILLISECONDS 60000
 /* Connections that are opened at once where there are enough. */
 #define AT_ONCE 8
-#define ADDRESSES_LEAST 5 /* seconds that an answer of the DNS is used */
+/* Seconds that an answer of the DNS is used. */
+#define ADDRESSES_LEAST 5
+#define ADDRESSES_LONGEST 300
 
 static struct hop hops[] = {
     {.kind = NEXT_HOP_RELAY, .name = "relay host"},
@@ -166,6 +168,8 @@ take_addresses(struct hop *hop, const struct addresses *addresses)
 	hop->addresses = *addresses;
 	if (seconds < ADDRESSES_LEAST)
 		seconds = ADDRESSES_LEAST;
+	if (seconds > ADDRESSES_LONGEST)
+		seconds = ADDRESSES_LONGEST;
 	hop->addresses_until = hop_clock() + seconds * 1000;
 }
 

@@ -224,9 +224,13 @@ static void
 collect(struct addresses *to, const struct ares_addrinfo *found, uint16_t port)
 {
 	const struct ares_addrinfo_node *node;
+	const struct ares_addrinfo_cname *alias;
 	struct address *a;
 
-	to->ttl = 300;
+	to->ttl = INT32_MAX; /* RFC 2181 section 8: there is none above */
+	for (alias = found->cnames; alias != NULL; alias = alias->next)
+		if (alias->ttl >= 0 && (uint32_t)alias->ttl < to->ttl)
+			to->ttl = (uint32_t)alias->ttl;
 	for (node = found->nodes; node != NULL && to->count < ADDRESSES_MOST;
 	     node = node->ai_next) {
 		if ((node->ai_family != AF_INET &&
