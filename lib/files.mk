@@ -9,4 +9,5 @@ LIB_OBJS = \
 	lib/process.o \
 	lib/row.o \
 	lib/settings.o \
+	lib/space.o \
 	lib/ticket.o

@@ -441,6 +441,14 @@ start(const struct process_start *s)
 static int commit(const struct settings *, int, char *, size_t);
 static void narrow(const struct settings *);
 
+/* One speaks for all: they write to the same place. */
+static void
+measure(int check)
+{
+	if (check && instance == 0)
+		root_report(&set);
+}
+
 static struct process_role role = {.role = ROLE_LMTPD,
     .name = "lmtpd",
     .title = "lmtpd",
@@ -453,6 +461,7 @@ static struct process_role role = {.role = ROLE_LMTPD,
     .unveil = narrow,
     .peer_new = peer_new,
     .peer_gone = peer_gone,
+    .measure = measure,
     .shutdown = shut_down};
 
 static int

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "lib/space.h"
 #include "lmtpd/flush.h"
 #include "lmtpd/maildir.h"
 #include "lmtpd/root.h"
@@ -93,20 +94,46 @@ try_steps(struct tmpfile *file, int root, int directory, dev_t device)
 	return error == 0 ? NULL : "fsync of the directory";
 }
 
+/* NULL, or the step that failed, with errno. */
+static const char *
+try_all(int root, int directory, dev_t device)
+{
+	struct tmpfile file;
+	const char *step;
+	int error;
+
+	if (compat_tmpfile_open(&file, directory) == -1)
+		return "open";
+	step = try_steps(&file, root, directory, device);
+	error = errno;
+	compat_tmpfile_close(&file);
+	errno = error;
+	return step;
+}
+
+void
+root_report(const struct deliver_settings *set)
+{
+	const char *step, *root = set->template.root;
+	enum finding_state state;
+	char text[256];
+
+	if ((step = try_all(set->root, spool, set->device)) != NULL)
+		measure_finding(FINDING_PROBLEM, "mailboxes",
+		    "%s: %s: %s: no mail can be delivered there", root, step,
+		    strerror(errno));
+	else
+		measure_finding(FINDING_OK, "mailboxes",
+		    "%s: a file could be written, flushed and linked", root);
+	state = space_look(set->root, text, sizeof(text));
+	measure_finding(state, "mailboxes", "%s: %s", root, text);
+}
+
 /* A full disk is told to each client (452); it is no reason not to start. */
 static int
 self_test(int root, int directory, dev_t device, const char **step)
 {
-	struct tmpfile file;
-	int error;
-
-	*step = "open";
-	if (compat_tmpfile_open(&file, directory) == 0) {
-		*step = try_steps(&file, root, directory, device);
-		error = errno;
-		compat_tmpfile_close(&file);
-		errno = error;
-	}
+	*step = try_all(root, directory, device);
 	if (*step == NULL)
 		return 0;
 	if (errno != ENOSPC && errno != EDQUOT)

@@ -20,6 +20,9 @@
 int root_take(struct deliver_settings *set, const struct settings *,
     uint8_t instance, char *problem, size_t size);
 
+/* For `tokenctl check`: does that again, and says how it went. */
+void root_report(const struct deliver_settings *set);
+
 /* The directory for message_new(). */
 int root_spool(void);
 

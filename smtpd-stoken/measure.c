@@ -5,9 +5,12 @@
  * falls: what a process had counted when it was asked last stays in it when
  * that process is replaced.
  */
+#include <sys/stat.h>
 #include <sys/time.h>
 
+#include <errno.h>
 #include <event.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -108,19 +111,62 @@ finish(void)
 	tell_tokend(MSG_MEASURED, &m);
 }
 
-/* About a process: that it does not run, or is silent. */
+/* What we find ourselves; about a process, or NULL. */
 static void
-find(const struct child *child, enum finding_state state, const char *text)
+find(const struct child *child, enum finding_state state, const char *item,
+    const char *text)
 {
-	union message m = {.finding_seen = {.request = measure.request,
-			       .role = (uint8_t)child->row->role,
-			       .instance = child->instance,
-			       .state = (uint8_t)state,
-			       .item = bytes_text("process"),
-			       .text = bytes_text(text)}};
+	union message m = {
+	    .finding_seen = {.request = measure.request,
+		.role =
+		    (uint8_t)(child == NULL ? ROLE_PARENT : child->row->role),
+		.instance = child == NULL ? 0 : child->instance,
+		.state = (uint8_t)state,
+		.item = bytes_text(item),
+		.text = bytes_text(text)}};
 
 	if (measure.check)
 		tell_tokend(MSG_FINDING_SEEN, &m);
+}
+
+/* A file that was renewed, and not taken: it would end unnoticed. */
+static void
+look_at_file(const char *path, const char *what)
+{
+	uint64_t taken = metric_values[METRIC_RELOADED];
+	enum finding_state state = FINDING_WARNING;
+	struct stat st;
+	char text[512];
+
+	if (stat(path, &st) == -1)
+		(void)snprintf(text, sizeof(text),
+		    "%s: %s: the next start or reload fails", path,
+		    strerror(errno));
+	else if (st.st_mtime > 0 && (uint64_t)st.st_mtime > taken)
+		(void)snprintf(text, sizeof(text),
+		    "%s is newer than what is in use: `tokenctl reload`", path);
+	else
+		return;
+	find(NULL, state, what, text);
+}
+
+static void
+look_around(void)
+{
+	const struct config *config = parent.config;
+	size_t i;
+
+	if (!measure.check)
+		return;
+	if (config->sandbox == SANDBOX_LOG)
+		find(NULL, FINDING_WARNING, "sandbox",
+		    "it only logs what it should stop: take `sandbox log` out "
+		    "of the configuration");
+	look_at_file(parent.config_path, "configuration");
+	for (i = 0; i < config->pki_count; i++) {
+		look_at_file(config->pki[i].cert, "certificates");
+		look_at_file(config->pki[i].key, "certificates");
+	}
 }
 
 static void
@@ -135,7 +181,7 @@ on_time(int fd, short what, void *argument)
 		return;
 	for (i = 0; i < parent.child_count; i++)
 		if (parent.children[i].counting)
-			find(&parent.children[i], FINDING_WARNING,
+			find(&parent.children[i], FINDING_WARNING, "process",
 			    "it does not answer: it is busy, or hangs");
 	finish();
 }
@@ -158,12 +204,8 @@ ask(struct child *child)
 
 	child->counting = 0;
 	child->heard = 0;
-	if (!child->ready) {
-		find(child, FINDING_PROBLEM,
-		    "it does not run: it died, and is started again; the log "
-		    "says why");
-		return;
-	}
+	if (!child->ready)
+		return; /* which the numbers say */
 	if (channel_send(child->channel, MSG_COUNT, &m, -1) == -1)
 		return;
 	child->counting = 1;
@@ -186,6 +228,7 @@ on_measure(struct channel *c, const union message *m, int fd)
 	measure.check = m->measure.check != 0;
 	measure.round++;
 	measure.waiting = 0;
+	look_around();
 	for (i = 0; i < parent.child_count; i++)
 		ask(&parent.children[i]);
 	if (measure.waiting == 0)

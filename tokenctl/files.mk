@@ -2,6 +2,7 @@ TOKENCTL_OBJS = \
 	tokenctl/backup.o \
 	tokenctl/encrypt.o \
 	tokenctl/fail.o \
+	tokenctl/findings.o \
 	tokenctl/metrics.o \
 	tokenctl/output.o \
 	tokenctl/print.o \

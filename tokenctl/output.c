@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/row.h"
+#include "tokenctl/findings.h"
 #include "tokenctl/metrics.h"
 #include "tokenctl/output.h"
 #include "tokenctl/print.h"
@@ -42,8 +43,8 @@ struct output {
 static int
 is_array(const struct output *output)
 {
-	return output->shape == SHAPE_LIST || output->shape == SHAPE_METRICS ||
-	    output->shape == SHAPE_ZONE;
+	return output->shape == SHAPE_LIST || output->shape == SHAPE_FINDINGS ||
+	    output->shape == SHAPE_ZONE || output->shape == SHAPE_METRICS;
 }
 
 struct output *
@@ -229,6 +230,8 @@ output_row(struct output *output, struct bytes row)
 		return jwks_row(output, row);
 	if (output->json)
 		return json_row(output, row);
+	if (output->shape == SHAPE_FINDINGS)
+		return findings_print(output->to, row);
 	if (output->shape == SHAPE_ZONE)
 		return zone_print(output->to, row);
 	if (output->shape == SHAPE_METRICS)

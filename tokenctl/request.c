@@ -17,6 +17,7 @@
 #include "imsg/messages.h"
 #include "tokenctl/backup.h"
 #include "tokenctl/fail.h"
+#include "tokenctl/findings.h"
 #include "tokenctl/output.h"
 #include "tokenctl/request.h"
 
@@ -26,6 +27,7 @@
 static int connection = -1;
 static struct output *output;
 static int finished;
+static int problems; /* of `check` */
 static uint8_t status;
 static char text[4097];
 
@@ -84,6 +86,7 @@ on_row(struct channel *c, const union message *m, int fd)
 {
 	(void)c;
 	(void)fd;
+	problems += findings_is_problem(m->control_row.fields);
 	if (output_row(output, m->control_row.fields) == -1)
 		fail(EX_PROTOCOL, "the daemon's answer is not understood");
 }
@@ -209,4 +212,6 @@ request_run(const struct command *command, const char *secret, int json)
 	judge();
 	if (output_close(output) == -1)
 		fail(EX_IOERR, "cannot write to standard output");
+	if (verb_shape(command->verb) == SHAPE_FINDINGS && problems > 0)
+		exit(1);
 }

@@ -14,6 +14,7 @@ enum shape {
 	SHAPE_OBJECT, /* one thing: "key: value" lines */
 	SHAPE_LIST, /* rows: columns, a JSON array */
 	SHAPE_VALUE, /* the value of the only field, and nothing else */
+	SHAPE_FINDINGS, /* rows as lines; a problem makes the exit status 1 */
 	SHAPE_ZONE, /* rows as lines of a zone file, a JSON array */
 	SHAPE_METRICS, /* rows that are samples: Prometheus' text, a JSON array */
 	SHAPE_JWKS /* rows that are JWKs: one JWK set, always JSON */

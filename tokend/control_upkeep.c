@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* The verbs for the upkeep: reload, backup, check. */
+/* The verbs for the upkeep: reload, backup. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -12,7 +12,6 @@
 #include "tokend/open.h"
 
 #define PIECE 32768
-#define RECORDS_AT_ONCE 5000
 
 static uint32_t last_reload;
 static uint64_t reload_client;
@@ -123,136 +122,4 @@ control_backup(struct client_request *client, struct bytes arguments)
 		return;
 	}
 	control_run(client, step_backup);
-}
-
-/* Is this a record that we can read? */
-static int
-is_sound(struct bytes key, struct bytes value)
-{
-	struct permanent permanent;
-	struct renewed renewed;
-	struct mark_times times;
-	struct bytes remote, local;
-	struct held_list held;
-	static struct remembered_list list;
-	uint64_t time;
-
-	switch (key.length > 0 ? key.data[0] : 0) {
-	case RECORD_PERMANENT:
-		return record_key_split(key, &remote, &local) == 0 &&
-		    permanent_decode(&permanent, value) == 0;
-	case RECORD_HELD:
-		return record_key_split(key, &remote, &local) == 0 &&
-		    held_decode(&held, value) == 0;
-	case RECORD_MARK:
-		return key.length >= 2 && mark_decode(&times, value) == 0;
-	case RECORD_REMEMBER:
-		return remembered_decode(&list, value) == 0;
-	case RECORD_OWNER:
-		return key.length == 1 + REMEMBER_ID &&
-		    owner_decode(value, &local) == 0;
-	case RECORD_RENEWED:
-		return renewed_decode(&renewed, value) == 0;
-	case RECORD_HORIZON:
-	case RECORD_CLOCK:
-	case RECORD_STARTED:
-	case RECORD_TEST:
-		return time_decode(&time, value) == 0;
-	default:
-		return 0;
-	}
-}
-
-struct sounding {
-	struct client_request *client;
-	int left;
-};
-
-static int
-each_record(struct bytes key, struct bytes value, void *argument)
-{
-	struct sounding *sounding = argument;
-	struct client_request *client = sounding->client;
-
-	if (!is_sound(key, value))
-		return 2;
-	client->count++;
-	memcpy(client->next.data, key.data, key.length);
-	client->next.data[key.length] = 0;
-	client->next.length = key.length + 1;
-	return --sounding->left == 0;
-}
-
-/* The keys in the file must be those in use. */
-static int
-check_keys(struct problem *problem)
-{
-	static struct keyring ring;
-	size_t i;
-	int result;
-
-	result = keyring_load(&ring, tokend.settings->store, problem);
-	if (result == 0)
-		for (i = 0; i < tokend.ring.count; i++)
-			if (keyring_find(&ring, tokend.ring.keys[i].id) == NULL)
-				result = 1;
-	if (result == 0 && ring.count != tokend.ring.count)
-		result = 1;
-	if (result == 1)
-		problem_set(problem,
-		    "the file of keys is not what is in use: restart, or "
-		    "restore it");
-	keyring_wipe(&ring);
-	return result == 0 ? 0 : -1;
-}
-
-static void
-check_end(struct client_request *client)
-{
-	struct problem problem;
-	struct row row;
-
-	if (check_keys(&problem) == -1) {
-		control_end(client, CONTROL_FAILED, problem.text);
-		return;
-	}
-	if (batch_flush(&tokend.batch) == -1 ||
-	    store_self_test(tokend.store) == -1) {
-		control_end(
-		    client, CONTROL_FAILED, store_problem(tokend.store));
-		return;
-	}
-	row_start(&row);
-	row_number(&row.list, "records", client->count);
-	row_number(&row.list, "keys", tokend.ring.count);
-	row_number(&row.list, "marks", marks_count(tokend.marks));
-	row_send(client, &row);
-	control_end(client, CONTROL_OK, "");
-}
-
-static int
-step_check(struct client_request *client)
-{
-	struct sounding sounding = {client, RECORDS_AT_ONCE};
-	int more;
-
-	more = store_each(tokend.store, bytes_of("", 0),
-	    record_key_bytes(&client->next), each_record, &sounding);
-	if (more == 1)
-		return 1;
-	if (more == 0)
-		check_end(client);
-	else
-		control_end(client, CONTROL_FAILED,
-		    more == 2 ? "a record of the store cannot be read: restore "
-				"it from a backup"
-			      : store_problem(tokend.store));
-	return 0;
-}
-
-void
-control_check(struct client_request *client, struct bytes arguments)
-{
-	(void)arguments;
-	control_run(client, step_check);
 }

@@ -14,7 +14,8 @@ TOKEND_OBJS = $(TOKEND_CORE_OBJS) tokend/ask.o tokend/auth.o \
 	tokend/mechanism_xoauth2.o tokend/remember_command.o \
 	tokend/remember_login.o \
 	tokend/commit.o tokend/control.o tokend/control_change.o \
-	tokend/control_dns.o tokend/control_metrics.o tokend/measure.o \
+	tokend/control_check.o tokend/control_dns.o \
+	tokend/findings.o tokend/findings_own.o tokend/control_metrics.o tokend/measure.o \
 	tokend/publish.o tokend/publish_items.o \
 	tokend/control_show.o tokend/control_upkeep.o tokend/elsewhere.o \
 	tokend/limits.o \

@@ -20,6 +20,7 @@
 #include "tokend/manage.h"
 #include "tokend/measure.h"
 #include "tokend/open.h"
+#include "tokend/probe.h"
 #include "tokend/publish.h"
 #include "tokend/recipient.h"
 #include "tokend/remember_command.h"
@@ -253,8 +254,10 @@ peer_gone(struct channel *c)
 {
 	if (channel_peer(c) == ROLE_ENGINE)
 		sessions_drop(channel_instance(c));
-	if (channel_peer(c) == ROLE_RELAY)
+	if (channel_peer(c) == ROLE_RELAY) {
 		publish_relay_gone();
+		probe_relay_gone();
+	}
 	if (channel_peer(c) == ROLE_AUTH) {
 		auth_fail_waiting();
 		asks_fail();
@@ -343,6 +346,7 @@ static const struct channel_handler relay_handlers[] = {
     {MSG_HELD_NEW, on_held_new},
     {MSG_HELD_REFUSED, on_held_refused},
     {MSG_DNS_ANSWER, on_dns_answer},
+    {MSG_PROBED, on_probed},
     {0, NULL},
 };
 

@@ -178,11 +178,7 @@ on_dns_answer(struct channel *relay, const union message *m, int fd)
 	job->waiting--;
 	if (bytes_copy(problem, sizeof(problem), said->problem) == -1)
 		problem[0] = '\0';
-	if (problem[0] != '\0' && item->port == 0 &&
-	    said->records.length == 0) {
-		item->state = PUBLISH_MISSING;
-		strlcpy(item->problem, problem, sizeof(item->problem));
-	} else if (problem[0] != '\0')
+	if (problem[0] != '\0')
 		cannot(item, problem);
 	else
 		judge(item, said->records);

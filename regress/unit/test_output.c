@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * objects: tokenctl/output.o tokenctl/metrics.o tokenctl/zone.o tokenctl/print.o
+ * objects: tokenctl/output.o tokenctl/findings.o tokenctl/metrics.o tokenctl/zone.o tokenctl/print.o
  * libs: -lidn2
  */
 #include <stdarg.h>

@@ -23,6 +23,7 @@
 
 #include "imsg/channel.h"
 #include "imsg/control.h"
+#include "lib/metrics.h"
 #include "lib/settings.h"
 #include "lib/ticket.h"
 
@@ -244,10 +245,23 @@ on_complaint(struct channel *c, const union message *m, int fd)
 	complaints++;
 }
 
+/* Nobody has counted anything. */
+static void
+on_measure(struct channel *c, const union message *m, int fd)
+{
+	static const uint8_t none[METRICS_OCTETS];
+	union message answer = {.measured = {.request = m->measure.request,
+				    .values = bytes_of(none, sizeof(none))}};
+
+	(void)fd;
+	(void)channel_send(c, MSG_MEASURED, &answer, -1);
+}
+
 static const struct channel_handler parent_handlers[] = {
     {MSG_SETUP_READY, on_ready},
     {MSG_COMPLAINT, on_complaint},
     {MSG_RELOAD, on_reload},
+    {MSG_MEASURE, on_measure},
     {0, NULL},
 };
 

@@ -7,6 +7,7 @@
 
 #include "lib/process.h"
 #include "smtpd-stoken/relay/held.h"
+#include "smtpd-stoken/relay/probe.h"
 #include "smtpd-stoken/relay/questions.h"
 
 #define ADDRESS_ROOM 321
@@ -248,5 +249,6 @@ const struct channel_handler held_handlers[] = {
     {MSG_HELD_TOKEN, on_token},
     {MSG_HELD_KEPT, on_kept},
     {MSG_DNS_ASK, on_dns_ask},
+    {MSG_PROBE, on_probe},
     {0, NULL},
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "smtpd-stoken/relay/questions.h"
 
+#include <ares.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,6 +71,14 @@ on_srv(void *owner, int failed, const uint8_t *message, size_t length)
 	end(owner, &records, "", found.validated);
 }
 
+static int
+says_none(const char *why)
+{
+	return strcmp(why, "it has no address") == 0 ||
+	    strcmp(why, ares_strerror(ARES_ENOTFOUND)) == 0 ||
+	    strcmp(why, ares_strerror(ARES_ENODATA)) == 0;
+}
+
 static void
 on_addresses(void *owner, const struct addresses *found, const char *why)
 {
@@ -78,7 +87,8 @@ on_addresses(void *owner, const struct addresses *found, const char *why)
 	char text[128], *colon;
 	size_t i;
 
-	if (why != NULL) {
+	/* That there is none is an answer too. */
+	if (why != NULL && (found->count > 0 || !says_none(why))) {
 		end(owner, NULL, why, 0);
 		return;
 	}

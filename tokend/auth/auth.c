@@ -3,7 +3,9 @@
  * tokend-auth: the users, their secrets and the aliases. Answers tokend, and
  * nobody else.
  */
+#include <errno.h>
 #include <event.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +18,7 @@
 #include "imsg/channel.h"
 #include "imsg/messages.h"
 #include "lib/log.h"
+#include "lib/measure.h"
 #include "lib/process.h"
 #include "lib/settings.h"
 #include "tokend/auth/backend.h"
@@ -24,12 +27,14 @@
 #include "tokend/auth/exchanges.h"
 #include "tokend/auth/lookups.h"
 #include "tokend/auth/site.h"
+#include "tokend/auth/users.h"
 
 #define EXPIRE_SECONDS 30 /* how often old exchanges are looked for */
 
 static struct site site;
 static const struct backend *backend;
 static const struct text_list *mechanisms; /* those switched on */
+static const char *users_file, *aliases_file; /* of the settings, or NULL */
 static struct event expire_event;
 
 static void on_step(struct channel *, const union message *, int);
@@ -254,6 +259,8 @@ commit(const struct settings *settings, int first, char *problem, size_t size)
 	    site_take(&site, settings, problem, size) == -1)
 		return -1;
 	mechanisms = &settings->mechanisms;
+	users_file = settings->users_file;
+	aliases_file = settings->aliases_file;
 	return 0;
 }
 
@@ -316,6 +323,49 @@ start(const struct process_start *s)
 		fatalx("libcrypto");
 }
 
+/* Is a file still there, and ours to read? It counts when it has changed. */
+static void
+look_at_file(const char *path, const char *item)
+{
+	int fd;
+
+	if (path == NULL)
+		return;
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
+		measure_finding(FINDING_PROBLEM, item,
+		    "%s: %s: what was read of it at the start counts, changes "
+		    "do not",
+		    path, strerror(errno));
+	else
+		(void)close(fd);
+}
+
+static void
+measure(int check)
+{
+	size_t count;
+
+	if (!check)
+		return;
+	site_refresh(&site);
+	look_at_file(users_file, "users");
+	look_at_file(aliases_file, "aliases");
+	if (backend == &backend_dovecot)
+		measure_finding(
+		    offers_length > 0 ? FINDING_OK : FINDING_PROBLEM, "users",
+		    offers_length > 0
+			? "Dovecot offers mechanisms"
+			: "Dovecot offers no mechanism: does it run, and may "
+			  "we use its socket?");
+	if (backend != &backend_file)
+		return;
+	count = users_count(site.users);
+	measure_finding(count > 0 ? FINDING_OK : FINDING_WARNING, "users",
+	    count > 0 ? "%zu can log in"
+		      : "%zu: nobody can log in; see `tokenctl encrypt`",
+	    count);
+}
+
 static const struct channel_handler parent_handlers[] = {
     {MSG_LOGIN_CONNECTED, on_login_connected},
     {0, NULL},
@@ -340,6 +390,7 @@ static const struct process_role role = {
     .unveil = unveil_files,
     .peer_new = send_offers,
     .peer_gone = peer_gone,
+    .measure = measure,
     .shutdown = end,
 };
 
