@@ -240,8 +240,8 @@ static void
 on_late_client(struct dialogue *d)
 {
 	if (client_awaits(d->client)[0] != '\0' || link_queued(d->link) > 0) {
-		d->shaking =
-		    0; /* nobody knows whether that would have failed */
+		/* Nobody knows whether that would have failed. */
+		d->shaking = 0;
 		client_timeout(d->client);
 	} else if (d->kept)
 		dialogue_quit(d);
