@@ -20,8 +20,9 @@ static int
 vouches(const char *value, size_t length, const char *authserv)
 {
 	struct results_field field = {value, length};
+	struct results one = {&field, 1, 0};
 
-	return results_vouch(&field, 1, authserv, FROM);
+	return results_vouch(&one, authserv, FROM);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);

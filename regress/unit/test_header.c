@@ -358,13 +358,17 @@ static const struct {
 	"Received-SPF: Pass (mailfrom)\n" HOP("mx") AL "\n",
 	"", "al@b.example", 1},
     {"from the filter's own hop",
-	HOP("mx") "X-Spam: no\n" HOP("localhost") HOP("mx") SPF DKIM AL "\n",
+	HOP("mx") "X-Spam: no\n" HOP("localhost") HOP("mx") DMARC_NONE DKIM AL
+	"\n",
 	"", "al@b.example", 1},
     {"the lower one fails", HOP("mx") DKIM FAIL AL "\n", "", "al@b.example", 0},
     /* What was there when the site got it. */
     {"forged below the next hop", DMARC_NONE SPF HOP("mx") DKIM AL "\n", "",
 	"al@b.example", 0},
     {"forged below a forged hop", HOP("mx") SPF HOP("mx") DKIM PASS AL "\n", "",
+	"al@b.example", 0},
+    {"forged where one filter alone has spoken",
+	HOP("mx") OURS "dkim=pass header.d=c.example\n" PASS AL "\n", "",
 	"al@b.example", 0},
     {"forged beside a true one", HOP("mx") DMARC_NONE PASS AL "\n", "",
 	"al@b.example", 0},

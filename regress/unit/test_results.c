@@ -162,8 +162,9 @@ static int
 vouch_octets(const char *value, size_t length, const char *from)
 {
 	struct results_field field = {value, length};
+	struct results one = {&field, 1, 0};
 
-	return results_vouch(&field, 1, AUTHSERV, from);
+	return results_vouch(&one, AUTHSERV, from);
 }
 
 static int
@@ -256,22 +257,28 @@ several(void **state)
 {
 	static const struct {
 		const char *fields[4];
-		int vouch;
-	} rows[] = {{{NULL}, 0}, {{SPF, NULL}, 0},
-	    {{DMARC_PASS, SPF, DKIM_PASS, NULL}, 1},
-	    {{SPF, ID " none", DKIM_PASS, NULL}, 1},
-	    {{DMARC_NONE, DKIM_PASS, NULL}, 1},
-	    {{DKIM_PASS, DMARC_NONE, NULL}, 1}, {{SPF, DMARC_PASS, NULL}, 1},
-	    {{DMARC_NONE, DMARC_PASS, NULL}, 0},
-	    {{ID " dmarc=pass header.from=c.example", DMARC_PASS, NULL}, 0},
-	    {{ID " dkim=none", DKIM_PASS, NULL}, 0},
-	    {{ID " dkim=pass header.d=c.example", DKIM_PASS, NULL}, 0},
-	    {{DKIM_PASS, DMARC_FAIL, NULL}, 0},
-	    {{DMARC_FAIL, DKIM_PASS, NULL}, 0},
-	    {{DMARC_PASS, DMARC_FAIL, NULL}, 1},
-	    {{DMARC_PASS, ID " x", NULL}, 0}, {{ID " x", DMARC_PASS, NULL}, 0},
-	    {{DMARC_PASS, " mx.b.example; dmarc=pass", NULL}, 0}};
+		int vouch, below;
+	} rows[] = {{{NULL}, 0, 0}, {{SPF, NULL}, 0, 0},
+	    {{DMARC_PASS, SPF, DKIM_PASS, NULL}, 1, 1},
+	    {{DMARC_NONE, SPF, DKIM_PASS, NULL}, 1, 1},
+	    {{DMARC_NONE, DKIM_PASS, NULL}, 1, 1},
+	    {{DKIM_PASS, DMARC_NONE, NULL}, 1, 1},
+	    {{SPF, ID " none", DKIM_PASS, NULL}, 1, 0},
+	    {{SPF, DMARC_PASS, NULL}, 1, 0},
+	    {{ID " dkim=pass header.d=c.example", DMARC_PASS, NULL}, 1, 0},
+	    {{SPF, DMARC_NONE, DKIM_PASS, NULL}, 1, 0},
+	    {{DMARC_NONE, DMARC_PASS, NULL}, 0, 0},
+	    {{ID " dmarc=pass header.from=c.example", DMARC_PASS, NULL}, 0, 0},
+	    {{ID " dkim=none", DKIM_PASS, NULL}, 0, 0},
+	    {{ID " dkim=pass header.d=c.example", DKIM_PASS, NULL}, 0, 0},
+	    {{DKIM_PASS, DMARC_FAIL, NULL}, 0, 0},
+	    {{DMARC_FAIL, DKIM_PASS, NULL}, 0, 0},
+	    {{DMARC_PASS, DMARC_FAIL, NULL}, 1, 1},
+	    {{DMARC_PASS, ID " x", NULL}, 0, 0},
+	    {{ID " x", DMARC_PASS, NULL}, 0, 0},
+	    {{DMARC_PASS, " mx.b.example; dmarc=pass", NULL}, 0, 0}};
 	struct results_field fields[4];
+	struct results results = {fields, 0, 0};
 	size_t i, n;
 
 	(void)state;
@@ -280,8 +287,13 @@ several(void **state)
 			fields[n].value = rows[i].fields[n];
 			fields[n].length = strlen(rows[i].fields[n]);
 		}
-		if (results_vouch(fields, n, AUTHSERV, FROM) != rows[i].vouch)
+		results.count = n;
+		results.below_received = 0;
+		if (results_vouch(&results, AUTHSERV, FROM) != rows[i].vouch)
 			fail_msg("row %zu", i);
+		results.below_received = 1;
+		if (results_vouch(&results, AUTHSERV, FROM) != rows[i].below)
+			fail_msg("row %zu, below a hop", i);
 	}
 }
 

@@ -33,6 +33,7 @@ struct header {
 	size_t token_count;
 	char *results[RESULTS_MAX]; /* of rules.authserv */
 	size_t results_length[RESULTS_MAX], results_count;
+	int below_received; /* they are */
 	unsigned int hops;
 	uint8_t seen[FIELD_NONE]; /* how many of a kind came */
 	uint8_t kind, way; /* of the field under way */
@@ -149,6 +150,7 @@ keep_results(struct header *header)
 	}
 	memcpy(header->results[n], header->field, header->length);
 	header->results_length[n] = header->length;
+	header->below_received = header->hops > 0;
 	header->results_count++;
 }
 
@@ -467,6 +469,8 @@ int
 header_is_authentic(const struct header *header)
 {
 	struct results_field fields[RESULTS_MAX];
+	struct results results = {
+	    fields, header->results_count, header->below_received};
 	size_t i;
 
 	for (i = 0; i < header->results_count; i++) {
@@ -474,6 +478,5 @@ header_is_authentic(const struct header *header)
 		fields[i].length = header->results_length[i];
 	}
 	return header->from[0] != '\0' &&
-	    results_vouch(fields, header->results_count, header->rules.authserv,
-		header->from);
+	    results_vouch(&results, header->rules.authserv, header->from);
 }

@@ -322,7 +322,8 @@ dmarc_vouches(const struct result *result, const char *domain)
 /* What all the fields say. */
 struct word {
 	const char *domain; /* of From */
-	int told_dkim, told_dmarc; /* a field above, or this one, had one */
+	int no_dkim, no_dmarc; /* none is taken, for what is above */
+	int told_dmarc; /* a field above had it */
 	int good, bad;
 };
 
@@ -347,10 +348,10 @@ weigh(struct reader *r, struct word *word)
 			    result.pass && dkim_vouches(&result, word->domain);
 		}
 	}
-	word->good |=
-	    (dkim && !word->told_dkim) || (dmarc && !word->told_dmarc);
-	word->told_dkim |= dkims > 0;
+	word->good |= (dkim && !word->no_dkim) || (dmarc && !word->no_dmarc);
+	word->no_dkim |= dkims > 0;
 	word->told_dmarc |= dmarcs > 0;
+	word->no_dmarc |= dmarcs > 0;
 }
 
 /* What is behind the authserv-id. */
@@ -379,9 +380,10 @@ read_results(struct reader *r, struct word *word)
 }
 
 int
-results_vouch(const struct results_field *fields, size_t count,
-    const char *authserv, const char *from)
+results_vouch(
+    const struct results *results, const char *authserv, const char *from)
 {
+	const struct results_field *field = results->fields;
 	char domain[ADDRESS_DOMAIN_MAX + 1];
 	const char *at = strrchr(from, '@');
 	struct word word = {.domain = domain};
@@ -392,11 +394,15 @@ results_vouch(const struct results_field *fields, size_t count,
 	if (at == NULL ||
 	    domain_canonical(at + 1, strlen(at + 1), domain) == -1)
 		return 0;
-	for (i = 0; i < count && !word.bad; i++) {
-		if (field_authserv_is(
-			fields[i].value, fields[i].length, authserv) != 1)
+	for (i = 0; i < results->count && !word.bad; i++, field++) {
+		if (field_authserv_is(field->value, field->length, authserv) !=
+		    1)
 			return 0;
-		r = (struct reader) {fields[i].value, fields[i].length, 0, 0};
+		if (results->below_received && i == 1) {
+			word.no_dmarc = 1;
+			word.no_dkim |= !word.told_dmarc;
+		}
+		r = (struct reader) {field->value, field->length, 0, 0};
 		skip(&r);
 		read_value(&r, &id, 0);
 		read_results(&r, &word);

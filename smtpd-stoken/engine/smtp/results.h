@@ -10,10 +10,22 @@ struct results_field {
 	size_t length;
 };
 
+/* Those of one authserv-id that stand together, topmost first. */
+struct results {
+	const struct results_field *fields;
+	size_t count;
+	/*
+	 * A Received field stands above them: where the message had none when
+	 * the site got it, the lower ones may have been in it already. Then
+	 * only dkim is taken from them, and only where the topmost speaks of
+	 * dmarc: that filter has asked another one about dkim.
+	 */
+	int below_received;
+};
+
 /*
  * Whether Authentication-Results fields (RFC 8601) vouch for the address in
- * the From field: those of one site, topmost first, since each of its filters
- * may have written one.
+ * the From field: each filter of a site may have written one.
  *
  * They do when their authserv-id is `authserv`, and
  *   dmarc=pass, with header.from, if that is given, the domain of From; or
@@ -28,7 +40,7 @@ struct results_field {
  *
  * from: an address. Returns 1 or 0.
  */
-int results_vouch(const struct results_field *, size_t count,
-    const char *authserv, const char *from);
+int
+results_vouch(const struct results *, const char *authserv, const char *from);
 
 #endif
