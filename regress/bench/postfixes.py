@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: ISC
 """The ordinary way of W9: two of Debian's Postfix as Debian sets them up, in
-name spaces: main.cf as the package makes it and its master.cf, and no more than
-names, a certificate, and what domains they have. The first is the relay host of the sender's server;
-it finds the second by MX, in a DNS on port 53 of a loopback address that is
-only theirs, and talks STARTTLS to it, as Debian's two do. Both hand what is
-for the recipient's server to its LMTP socket. Only root can run them.
+name spaces: main.cf as the package makes it and its master.cf, and no more
+than names, a certificate, and what domains they have. The first is the relay
+host of the sender's server; it finds the second by MX, in a DNS on port 53 of
+a loopback address that is only theirs, and talks STARTTLS to it. Both hand
+what is for the recipient's server to its LMTP socket. Only root can run them.
 """
 import os
 import pathlib

@@ -40,13 +40,17 @@ token_pool_serves(const char *domain, const struct token_connection *but)
 void
 token_connection_unused(struct token_connection *c)
 {
-	if (stopping || c->setup != setup_current() ||
-	    count(c->domain, 1) >= TOKEN_IDLE_DOMAIN) {
+	uint64_t keep = TOKEN_IDLE_MILLISECONDS;
+
+	if (stopping || c->setup != setup_current()) {
 		dialogue_quit(c->dialogue);
 		return;
 	}
+	/* As many as were needed at a time are needed again, or soon gone. */
+	if (count(c->domain, 1) >= TOKEN_IDLE_DOMAIN)
+		keep = TOKEN_SURPLUS_MILLISECONDS;
 	c->idle = 1;
-	dialogue_keep(c->dialogue, TOKEN_IDLE_MILLISECONDS);
+	dialogue_keep(c->dialogue, keep);
 }
 
 void

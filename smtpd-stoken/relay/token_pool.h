@@ -16,7 +16,9 @@
 
 #define TOKEN_CONNECTIONS 128 /* in all */
 #define TOKEN_CONNECTIONS_DOMAIN 32
+/* So many of a domain wait long for the next message, more of them shortly. */
 #define TOKEN_IDLE_DOMAIN 8
+#define TOKEN_SURPLUS_MILLISECONDS 1000
 #define TOKEN_IDLE_MILLISECONDS 30000
 
 struct route;
