@@ -21,6 +21,7 @@ from relay_sink import reply
 from token_sender import (
     ALICE, BOB, FROM, MESSAGE, NOPERM, OK, OLD, PROGRAM, TEMPFAIL, Sender,
     liar, lines, ports, token_in)
+from test_token_sites import two  # noqa: F401
 from token_sender import liars_certificate, sender, site  # noqa: F401
 
 sys.path.append(str(pathlib.Path(__file__).parent.parent / "faults"))
@@ -51,6 +52,20 @@ def test_our_own_token_goes_along(site, sender):
     assert MINE.encode() not in done.stdout + done.stderr
     assert [row["local"] for row in site.show("held")
             if row["remote"] == FROM] == [ALICE]
+
+
+@clauses("S1-14", "S1-74")
+def test_the_answer_comes_by_our_token(two, sender):  # noqa: F811
+    """What tokenctl made on our side serves the other side's server."""
+    me, friend = two.b.user, two.a.user
+    sender.tokens("%s %s %s\nmine %s %s %s\n" % (
+        me, friend, two.a.temporary(remote=me, local=friend),
+        me, friend, two.b.permanent(remote=friend, local=me)))
+    done = sender.run(two.a.ports["smtps"], [friend], two.a.authority.file,
+                      "-f", me)
+    assert done.returncode == OK, done
+    assert two.a.send(me, "answer").status == "250 2.0.0"
+    assert two.b.subjects() == ["answer"] and two.hop.tried == []
 
 
 @clauses("S1-14", "S1-28")
