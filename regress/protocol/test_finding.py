@@ -3,6 +3,7 @@
 import contextlib
 import re
 import secrets
+import socket
 import time
 
 import pytest
@@ -215,14 +216,20 @@ def privileged(authority, stack, sinks, name, port, *names):
     return address
 
 
+def silent(stack):
+    """The port of somebody who takes connections and says nothing."""
+    listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+    return listener.getsockname()[1]
+
+
 @clauses("S1-55", "D-S12", "D-S14")
 def test_hosts_of_mx_behind_those_of_srv():
-    """Where no host of the SRV records can be reached."""
+    """Where no host of the SRV records can be reached, or does TLS."""
     sinks, closed, signer = Sinks(), free_port(), Signer()
 
     def make(authority, stack):
         by_465 = privileged(authority, stack, sinks, "465", 465,
-                            "away.example")
+                            "away.example", "silent.example")
         by_587 = privileged(authority, stack, sinks, "587", 587,
                             "only.example", SRV_ID +
                             "_submission.service.example")
@@ -232,6 +239,7 @@ def test_hosts_of_mx_behind_those_of_srv():
         return "\n".join([
             "mx465 A " + by_465, "mx587 A " + by_587, "mx2 A " + hosted,
             srv("away.example", closed), "away MX 10 mx465",
+            srv("silent.example", silent(stack)), "silent MX 10 mx465",
             "only MX 10 mx587", "service MX 10 mx587",
             srv("hosted.example", closed), "hosted MX 10 mx2",
             wrong, "wrong MX 10 mx465",
@@ -241,8 +249,8 @@ def test_hosts_of_mx_behind_those_of_srv():
                      resolver=validating(signer),
                      extra="relay mx-fallback yes\nrelay dnssec yes") as world:
         for count, (name, sink) in enumerate([
-                ("away", "465"), ("only", "587"), ("service", "587"),
-                ("hosted", "hosted")], 1):
+                ("away", "465"), ("silent", "465"), ("only", "587"),
+                ("service", "587"), ("hosted", "hosted")], 1):
             friend = world.friend(domain=name + ".example")
             assert world.submit(friend).status == "250 2.0.0"
             assert sum(len(x.messages) for x in sinks.values()) == count, name
