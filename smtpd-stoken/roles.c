@@ -20,7 +20,7 @@ const struct role_row role_table[] = {
 	"token keys, the store, the control socket"},
     {ROLE_RELAY, "relay", USER_NETWORK, 0, 1, "stdio rpath inet dns recvfd",
 	"connections to the next hop, its password"},
-    {ROLE_ENGINE, "engine", USER_NETWORK, 1, 2, "stdio recvfd",
+    {ROLE_ENGINE, "engine", USER_NETWORK, 1, 2, "stdio sendfd recvfd",
 	"SMTP and LMTP sessions"},
     {ROLE_FRONTEND, "frontend", USER_NETWORK, 1, 3, "stdio inet sendfd recvfd",
 	"client sockets, TLS, certificates"},

@@ -8,6 +8,8 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 ROLE = re.compile(
     r'\{ROLE_(\w+),\s*"([\w-]+)",\s*USER_(\w+),\s*(\d),\s*\d,')
 EDGE = re.compile(r"\{ROLE_(\w+), ROLE_(\w+), EDGE_")
+MESSAGE = re.compile(r"^MESSAGE\((\w+), \w+, \w+, (\w+), (\w+),\s*(\w+),",
+                     re.M)
 PROMISES = re.compile(
     r'\{ROLE_\w+,\s*"([\w-]+)",\s*USER_\w+,\s*\d,\s*\d,\s*"([^"]*)"')
 # Where each program hands its promises to process_main().
@@ -24,6 +26,20 @@ def say(good, what):
     global failed
     print("%s %s" % ("ok  " if good else "FAIL", what))
     failed += not good
+
+
+def descriptors(roles, promises):
+    """Who sends a descriptor promises it, and who gets one: Linux cannot
+    tell, and OpenBSD kills."""
+    names = {role: row[1] for role, row in roles.items()}
+    for name, sender, receiver, kind in MESSAGE.findall(
+            (TOP / "imsg/messages.def").read_text()):
+        if kind == "NONE":
+            continue
+        for role, word in ((sender, "sendfd"), (receiver, "recvfd")):
+            if role in names:
+                say(word in promises[names[role]].split(),
+                    "%s: %s promises %s" % (name, names[role], word))
 
 
 def main():
@@ -50,6 +66,7 @@ def main():
         code = "".join((TOP / f).read_text() for f in MAINS[program])
         say(re.search(r'(\.promises =|define PROMISES) "%s"' % promises, code)
             is not None, "roles.c: the promises of %s" % program)
+    descriptors(roles, dict(PROMISES.findall(source)))
     for a, b in EDGE.findall(source):
         if a not in roles or b not in roles:
             continue  # a process that is yet to come

@@ -19,7 +19,7 @@ static const struct {
 	const char *name, *promises;
 } roles[] = {
     {"frontend", "stdio inet sendfd recvfd"},
-    {"engine", "stdio recvfd"},
+    {"engine", "stdio sendfd recvfd"},
     {"relay", "stdio rpath inet dns recvfd"},
     {"relay to a socket", "stdio rpath inet dns recvfd unix"},
     {"tokend", "stdio rpath wpath cpath flock unix"},
