@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "lib/address.h"
 #include "smtpd-stoken/relay/smtp/delivered.h"
@@ -15,8 +16,7 @@ struct word {
 };
 
 struct row {
-	char local[ADDRESS_SIZE], remote[ADDRESS_SIZE]; /* canonical */
-	struct word token;
+	struct word local, remote, token;
 	int mine;
 };
 
@@ -100,12 +100,22 @@ read_row(const struct tokens *tokens, size_t at, size_t end, struct row *row)
 		first++;
 		count--;
 	}
-	if (count != 3 || !is_address(tokens, &first[0], row->local) ||
-	    !is_address(tokens, &first[1], row->remote) ||
-	    !is_token(tokens, &first[2]))
+	if (count != 3)
 		return -1;
+	row->local = first[0];
+	row->remote = first[1];
 	row->token = first[2];
 	return 1;
+}
+
+static int
+is_good(const struct tokens *tokens, const struct row *row)
+{
+	char address[ADDRESS_SIZE];
+
+	return is_address(tokens, &row->local, address) &&
+	    is_address(tokens, &row->remote, address) &&
+	    is_token(tokens, &row->token);
 }
 
 size_t
@@ -113,21 +123,42 @@ tokens_check(const struct tokens *tokens)
 {
 	struct row row;
 	size_t at, end, next, number = 0;
+	int is;
 
 	for (at = 0; at < tokens->length; at = next) {
 		number++;
 		end = line_end(tokens, at, &next);
-		if (read_row(tokens, at, end, &row) == -1)
+		is = read_row(tokens, at, end, &row);
+		if (is == -1 || (is == 1 && !is_good(tokens, &row)))
 			return number;
 	}
 	return 0;
 }
 
+/* What is ASCII and has no quotes is canonical but for its case. */
 static int
-is_of(const struct row *row, const char *local, const char *remote)
+is_same(
+    const struct tokens *tokens, const struct word *word, const char *address)
 {
-	return strcmp(row->local, local) == 0 &&
-	    strcmp(row->remote, remote) == 0;
+	const char *text = tokens->text + word->at;
+	char canonical[ADDRESS_SIZE];
+	size_t i;
+
+	for (i = 0; i < word->length; i++) {
+		if ((text[i] & 0x80) != 0 || text[i] == '"')
+			return is_address(tokens, word, canonical) &&
+			    strcmp(canonical, address) == 0;
+	}
+	return word->length == strlen(address) &&
+	    strncasecmp(text, address, word->length) == 0;
+}
+
+static int
+is_of(const struct tokens *tokens, const struct row *row, const char *local,
+    const char *remote)
+{
+	return is_same(tokens, &row->remote, remote) &&
+	    is_same(tokens, &row->local, local) && is_good(tokens, row);
 }
 
 /* The token's place on the last line of the pair and the kind. */
@@ -142,7 +173,7 @@ find(const struct tokens *tokens, const char *local, const char *remote,
 	for (at = 0; at < tokens->length; at = next) {
 		end = line_end(tokens, at, &next);
 		if (read_row(tokens, at, end, &row) != 1 || row.mine != mine ||
-		    !is_of(&row, local, remote))
+		    !is_of(tokens, &row, local, remote))
 			continue;
 		*found = row.token;
 		is = 1;
@@ -248,7 +279,7 @@ strike(struct tokens *to, const struct tokens *from,
 		end = line_end(from, at, &next);
 		if (read_row(from, at, end, &row) == 1 && !row.mine &&
 		    is_text(from, &row.token, change->token) &&
-		    is_of(&row, change->local, change->remote)) {
+		    is_of(from, &row, change->local, change->remote)) {
 			put_text(to, "# refused ");
 			put_text(to, change->refused);
 			put_text(to, ": ");
