@@ -295,6 +295,13 @@ on_certificate(struct channel *c, const union message *m, int fd)
 		tell_tokend(MSG_CERTIFICATE_SEEN, &told);
 }
 
+/* Who meets clients or other servers is not to give the operator advice. */
+static int
+may_find(const struct child *child)
+{
+	return child->row->role == ROLE_LMTPD || child->row->role == ROLE_AUTH;
+}
+
 void
 on_finding(struct channel *c, const union message *m, int fd)
 {
@@ -306,7 +313,7 @@ on_finding(struct channel *c, const union message *m, int fd)
 				  .text = said->text}};
 
 	(void)fd;
-	if (child == NULL)
+	if (child == NULL || !may_find(child))
 		return;
 	told.finding_seen.role = (uint8_t)child->row->role;
 	told.finding_seen.instance = child->instance;

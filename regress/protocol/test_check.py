@@ -11,8 +11,8 @@ import time
 import pytest
 
 import relay_sink
-from server import IDN_ASCII, NOBODY, P256, Server, certificate, free_port
-from test_dns import NAMES, all_records
+from server import NOBODY, P256, Server, certificate
+from test_dns import NAMES, all_records, quiet_port
 from token_world import Nsd
 
 STATES = ("ok", "warning", "problem", "unchecked")
@@ -53,19 +53,19 @@ def relay(extra="", host="smtp://127.0.0.1:%d", **options):
 
 
 def test_all_is_well():
-    port = free_port()
+    port = quiet_port()
     with relay_sink.RelaySink() as hop:
         server = Server(extra='relay host "smtp://127.0.0.1:%d"\n'
                         'resolver "127.0.0.1:%d"' % (hop.port, port))
         certificate(server.dir, "mx.a.example", P256, NAMES)
         server.own()
-        nsd = Nsd(all_records(server), port=port)
-        try:
-            with server:
+        with server:
+            nsd = Nsd(all_records(server), port=port)
+            try:
                 said = Said(server)
                 done = server.ctl("check", flags=("-j",), check=True)
-        finally:
-            nsd.close()
+            finally:
+                nsd.close()
         assert not hop.messages and not hop.tried
     assert said.status == 0
     assert not said.of("problem", "unchecked"), said.text
@@ -146,7 +146,7 @@ def test_relay_host_by_tls_with_a_login(tmp_path):
 
 def test_relay_host_without_address():
     with Server(extra='relay host "smtp://nowhere.invalid:25"\n'
-                'resolver "127.0.0.1:%d"' % free_port()) as server:
+                'resolver "127.0.0.1:%d"' % quiet_port()) as server:
         Said(server).one("problem", "relay host", "nowhere.invalid")
 
 

@@ -1,30 +1,46 @@
 # SPDX-License-Identifier: ISC
 """tokenctl show dns: what should be published, and whether it is."""
 import contextlib
+import random
+import socket
 
 from clause import clauses
-from server import IDN_ASCII, P256, Server, certificate, free_port
+from server import IDN_ASCII, P256, Server, certificate
 from token_world import Nsd, srv
 
 DOMAINS = ("a.example", IDN_ASCII)
 
 
+def quiet_port():
+    """One that no connection outward takes while nobody listens on it."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as tcp, \
+                socket.socket(type=socket.SOCK_DGRAM) as udp:
+            try:
+                tcp.bind(("127.0.0.1", port))
+                udp.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+
+
 @contextlib.contextmanager
 def site(records, names=None, extra="", resolver=None):
     """A server, and a name server with records(server)."""
-    port = free_port()
+    port = quiet_port()
     server = Server(extra='relay host "smtp://127.0.0.1:%d"\n'
                     'resolver "127.0.0.1:%d"\n%s' % (
-                        free_port(), resolver or port, extra))
+                        quiet_port(), resolver or port, extra))
     if names:
         certificate(server.dir, "mx.a.example", P256, names)
         server.own()
-    nsd = Nsd(records(server), port=port)
-    try:
-        with server:
+    with server:
+        nsd = Nsd(records(server), port=port)
+        try:
             yield server
-    finally:
-        nsd.close()
+        finally:
+            nsd.close()
 
 
 def all_records(server, host="mx.a.example."):
@@ -64,9 +80,9 @@ def test_all_is_there():
 
 def test_what_is_printed_can_be_published():
     """Pasted as it is into the zone, it is what the server looks for."""
-    port = free_port()
+    port = quiet_port()
     server = Server(extra='relay host "smtp://127.0.0.1:%d"\n'
-                    'resolver "127.0.0.1:%d"\n' % (free_port(), port))
+                    'resolver "127.0.0.1:%d"\n' % (quiet_port(), port))
     certificate(server.dir, "mx.a.example", P256, NAMES)
     server.own()
     with server:
@@ -111,7 +127,7 @@ def test_other_records_and_other_certificates():
 
 
 def test_name_server_does_not_answer():
-    with site(all_records, NAMES, resolver=free_port()) as server:
+    with site(all_records, NAMES, resolver=quiet_port()) as server:
         rows = server.show("dns")
     assert {r["state"] for r in rows[:4]} == {"unchecked"}, rows
     assert "not checked" in rows[0]["advice"]

@@ -9,7 +9,9 @@ import time
 
 import pytest
 
+import relay_sink
 from server import TOP, Server
+from token_world import TokenSink, srv, token_world
 
 ALICE, BOB = "alice@a.example", "bob@a.example"
 MESSAGE = "From: <friend@b.example>\r\nSubject: x\r\n\r\nText.\r\n"
@@ -205,6 +207,49 @@ def test_a_count_never_falls():
         key = ("stoken_deliveries_total", ("way", "maildir"),
                ("result", "sent"))
         assert again[key] == before[key] + 1
+
+
+def test_token_routes():
+    """How each ended; only what goes by token is counted as such."""
+    wrong = []
+
+    def impostor(authority, stack):
+        wrong.append(stack.enter_context(TokenSink(
+            authority.issue("wrong-cert", "elsewhere.example"))))
+        return srv("wrong.example", wrong[0].port)
+
+    with token_world(records=[impostor]) as world:
+        def routes():
+            found = metrics(world.server)
+            return {dict(key[1:])["result"]: value
+                    for key, value in found.items()
+                    if key[0] == "stoken_token_routes_total"}, found
+
+        before, numbers = routes()
+        token = ("stoken_deliveries_total", ("way", "token"),
+                 ("result", "sent"))
+        ordinary = ("stoken_deliveries_total", ("way", "relay"),
+                    ("result", "sent"))
+        for friend, result in (
+                (world.friend(), "delivered"),
+                ("stranger@" + world.domain(), "no-token"),
+                (world.friend(domain="wrong.example"), "certificate"),
+                (world.friend(domain="nothing.example"), "dns")):
+            assert world.submit(friend).status == "250 2.0.0"
+            after, now = routes()
+            changed = {x for x in after if after[x] != before[x]}
+            assert changed == {result} and \
+                after[result] == before[result] + 1, (friend, after)
+            way, other = (token, ordinary) if result == "delivered" else (
+                ordinary, token)
+            assert now[way] == numbers[way] + 1
+            assert now[other] == numbers[other]
+            before, numbers = after, now
+        world.sink.fault("auth", relay_sink.reply("535 5.7.8 no"))
+        assert world.submit(world.friend()).status == "250 2.0.0"
+        after, now = routes()
+        assert after["token-refused"] == before["token-refused"] + 1
+        assert now["stoken_held_tokens_kept_total",] >= 3
 
 
 def test_a_process_that_hangs_holds_nobody_up():

@@ -161,6 +161,22 @@ def test_the_store_is_tokends_alone(root_server):
     assert facts.st_mode & 0o777 == 0o600
 
 
+def test_check_and_metrics(root_server):
+    """Each process may look at what it has to, as the user that it is."""
+    done = subprocess.run(
+        [str(root_server.programs / "sbin/tokenctl"), "-s",
+         root_server.control, "check"], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr == "", done
+    for line in ("mailboxes: ", "users: ", "store: ", "keys: ", "port "):
+        assert "\nok         " + line in done.stdout, done.stdout
+    done = subprocess.run(
+        [str(root_server.programs / "sbin/tokenctl"), "-s",
+         root_server.control, "show", "metrics"], capture_output=True,
+        text=True, check=True)
+    assert 'stoken_processes_silent{process="lmtpd"} 0\n' in done.stdout
+    assert "stoken_certificate_expiry_seconds{" in done.stdout
+
+
 def test_a_stranger_may_not_use_the_control_socket(root_server):
     done = subprocess.run(
         [str(root_server.programs / "sbin/tokenctl"), "-s",
