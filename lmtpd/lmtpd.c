@@ -490,12 +490,7 @@ static void
 narrow(const struct settings *settings)
 {
 	(void)settings;
-	if (unveil(set.template.root, "rwc") == -1)
-		fatal("unveil %s", set.template.root);
-	if (set.system_accounts &&
-	    (unveil("/etc/passwd", "r") == -1 ||
-		(unveil("/etc/nsswitch.conf", "r") == -1 && errno != ENOENT)))
-		fatal("unveil /etc");
+	root_unveil(&set);
 }
 
 int

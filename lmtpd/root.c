@@ -265,3 +265,14 @@ root_take(struct deliver_settings *set, const struct settings *settings,
 	*set = wanted;
 	return 0;
 }
+
+void
+root_unveil(const struct deliver_settings *set)
+{
+	if (unveil(set->template.root, "rwc") == -1)
+		fatal("unveil %s", set->template.root);
+	if (set->system_accounts &&
+	    (unveil("/etc/passwd", "r") == -1 ||
+		(unveil("/etc/nsswitch.conf", "r") == -1 && errno != ENOENT)))
+		fatal("unveil /etc");
+}

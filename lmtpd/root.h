@@ -23,6 +23,9 @@ int root_take(struct deliver_settings *set, const struct settings *,
 /* For `tokenctl check`: does that again, and says how it went. */
 void root_report(const struct deliver_settings *set);
 
+/* All that is seen from now on. */
+void root_unveil(const struct deliver_settings *set);
+
 /* The directory for message_new(). */
 int root_spool(void);
 
