@@ -11,6 +11,7 @@ LMTPD_OBJS = \
 	lmtpd/maildir.o \
 	lmtpd/maildir_put.o \
 	lmtpd/message.o \
+	lmtpd/open_files.o \
 	lmtpd/place.o \
 	lmtpd/root.o \
 	lmtpd/system.o

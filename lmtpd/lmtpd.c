@@ -19,25 +19,15 @@
 #include "lib/log.h"
 #include "lib/process.h"
 #include "lmtpd/deliver.h"
+#include "lmtpd/open_files.h"
 #include "lmtpd/root.h"
 
-/* Files that one engine may have open here. */
-#define FILES_PER_ENGINE 1024
-#define BUCKETS 64
 /* Messages that are delivered together. */
 #define BATCH 128
 
 #define SETUP "stdio rpath wpath cpath fattr flock sendfd recvfd getpw unveil"
 #define PROMISES "stdio rpath wpath cpath fattr flock sendfd recvfd"
 #define PROMISES_SYSTEM PROMISES " id proc getpw"
-
-LIST_HEAD(siblings, message_file);
-
-/* An engine: what it has open, found by the engine's numbers. */
-struct engine {
-	struct siblings files[BUCKETS];
-	size_t count;
-};
 
 static struct deliver_settings set = {.root = -1};
 static uint8_t ticket_key[TICKET_KEY_LENGTH];
@@ -47,33 +37,16 @@ static struct event batch_event, deadline_event;
 static size_t engines;
 static int ends;
 
-static struct siblings *
-bucket(struct channel *c, uint64_t id)
-{
-	struct engine *engine = channel_context(c);
-
-	return &engine->files[id % BUCKETS];
-}
-
 static struct message_file *
 find(struct channel *c, uint64_t id)
 {
-	struct message_file *message;
-
-	LIST_FOREACH (message, bucket(c, id), sibling) {
-		if (message->id == id)
-			return message;
-	}
-	return NULL;
+	return open_files_find(channel_context(c), id);
 }
 
 static void
 forget(struct message_file *message)
 {
-	struct engine *engine = channel_context(message->owner);
-
-	LIST_REMOVE(message, sibling);
-	engine->count--;
+	open_files_remove(channel_context(message->owner), message);
 	if (message->waits)
 		TAILQ_REMOVE(&waiting, message, entry);
 	message_free(message);
@@ -82,20 +55,13 @@ forget(struct message_file *message)
 static struct message_file *
 open_file(struct channel *c, uint64_t id)
 {
-	struct engine *engine = channel_context(c);
-	struct message_file *message;
+	struct message_file *message =
+	    open_files_add(channel_context(c), root_spool(), id);
 
-	if (engine->count >= FILES_PER_ENGINE) {
-		errno = EMFILE;
-		return NULL;
+	if (message != NULL) {
+		message->owner = c;
+		message->trusted = channel_trusted(c);
 	}
-	if ((message = message_new(root_spool())) == NULL)
-		return NULL;
-	message->id = id;
-	message->owner = c;
-	message->trusted = channel_trusted(c);
-	LIST_INSERT_HEAD(bucket(c, id), message, sibling);
-	engine->count++;
 	return message;
 }
 
@@ -352,13 +318,11 @@ on_ticket_key(struct channel *c, const union message *m, int fd)
 static void
 peer_new(struct channel *c)
 {
-	struct engine *engine = calloc(1, sizeof(*engine));
+	struct open_files *open = open_files_new();
 
-	if (engine == NULL)
+	if (open == NULL)
 		fatal("engine");
-	for (size_t i = 0; i < BUCKETS; i++)
-		LIST_INIT(&engine->files[i]);
-	channel_set_context(c, engine);
+	channel_set_context(c, open);
 	engines++;
 }
 
@@ -366,14 +330,11 @@ peer_new(struct channel *c)
 static void
 peer_gone(struct channel *c)
 {
-	struct engine *engine = channel_context(c);
 	struct message_file *message;
 
-	for (size_t i = 0; i < BUCKETS; i++) {
-		while ((message = LIST_FIRST(&engine->files[i])) != NULL)
-			forget(message);
-	}
-	free(engine);
+	while ((message = open_files_any(channel_context(c))) != NULL)
+		forget(message);
+	open_files_free(channel_context(c));
 	engines--;
 	if (ends && engines == 0)
 		process_exit();
