@@ -21,6 +21,7 @@ message_begin(struct message *message)
 static void
 line_feed(struct message *message)
 {
+	message->ends++;
 	if (message->line_is_empty)
 		message->in_header = 0;
 	message->line_is_empty = 1;
@@ -36,8 +37,10 @@ message_convert(struct message *message, const char *data, size_t length,
 		if (data[i] == '\0')
 			return -1;
 		/* A CR alone stays: the client makes a line end of it. */
-		if (message->after_cr && data[i] != '\n')
+		if (message->after_cr && data[i] != '\n') {
 			out[n++] = '\r';
+			message->ends++;
+		}
 		message->after_cr = data[i] == '\r';
 		if (message->after_cr)
 			continue;
@@ -115,8 +118,10 @@ message_read(struct message *message, int fd)
 			fail(EX_DATAERR, "there is a NUL in the message");
 		put(message, out, count);
 	}
-	if (message->after_cr)
+	if (message->after_cr) {
 		put(message, "\n", 1);
+		message->ends++;
+	}
 	if (message->size == 0)
 		fail(EX_DATAERR, "there is no message on standard input");
 }

@@ -11,6 +11,7 @@
 struct message {
 	int fd;
 	uint64_t size; /* octets; LF line ends */
+	uint64_t ends; /* line ends that become CR LF */
 	int has_8bit, header_8bit;
 	/* While it is read: */
 	int after_cr, in_header, line_is_empty;

@@ -199,7 +199,7 @@ begin(struct route *route)
 	    .body = sending->message->has_8bit ? RELAY_BODY_8BITMIME
 					       : RELAY_BODY_7BIT,
 	    .utf8 = sending->message->header_8bit || some_utf8(route),
-	    .size = sending->message->size,
+	    .size = sending->message->size + sending->message->ends,
 	    .parameters = ""};
 	size_t i;
 

@@ -92,8 +92,9 @@ def test_tokensend_is_killed_between_two_answers(script, liars_certificate):
         environment = script.environment(sink.port)
         wrapper = script.sender.dir / "wrapper"
         wrapper.write_text(
-            '#!/bin/sh\nexec 5<&0\n%s "$@" > %s <&5 &\necho $! > %s.new\nmv %s.new %s\n'
-            'wait $!\ncode=$?\ncat %s\nexit $code\n' % (
+            '#!/bin/sh\nexec 5<&0\n%s "$@" > %s <&5 &\n'
+            'echo $! > %s.new\nmv %s.new %s\nwait $!\ncode=$?\n'
+            'cat %s\nexit $code\n' % (
                 environment["TOKENSEND"], said, pid, pid, pid, said))
         wrapper.chmod(0o755)
         with subprocess.Popen(

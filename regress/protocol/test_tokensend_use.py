@@ -37,9 +37,11 @@ BODIES = {
     "no-end": (b"A: b\n\nx", b"A: b\r\n\r\nx\r\n"),
     "header-only": (b"A: b\n", b"A: b\r\n"),
     "no-header": (b"\nx\n", b"\r\nx\r\n"),
-    "dots": (b"A: b\n\n.\n..\n.x\n\n.\n", b"A: b\r\n\r\n.\r\n..\r\n.x\r\n\r\n.\r\n"),
+    "dots": (b"A: b\n\n.\n..\n.x\n\n.\n",
+             b"A: b\r\n\r\n.\r\n..\r\n.x\r\n\r\n.\r\n"),
     "dot-at-the-end": (b"A: b\n\nx\n.", b"A: b\r\n\r\nx\r\n.\r\n"),
-    "end-of-data": (b"A: b\r\n\r\n.\r\nQUIT\r\n", b"A: b\r\n\r\n.\r\nQUIT\r\n"),
+    "end-of-data": (b"A: b\r\n\r\n.\r\nQUIT\r\n",
+                    b"A: b\r\n\r\n.\r\nQUIT\r\n"),
     "bare-cr": (b"A: b\n\nx\ry\r\r\nz\r",
                 b"A: b\r\n\r\nx\r\ny\r\nz\r\n"),
     "smuggled": (b"A: b\n\nx\n.\r\nRSET\n.\nx\r.\r\n",
@@ -63,6 +65,9 @@ def test_what_arrives(sender, liars_certificate, ca, name, keywords):
         assert done.returncode == OK, done
         message, = sink.messages
         assert message.data == wanted
+        if keywords is ALL:  # of RFC 1870: with CR LF; at most a line more
+            size = int(re.search(rb" SIZE=(\d+)", message.mail).group(1))
+            assert len(wanted) - 2 <= size <= len(wanted) + 2
         assert sink.commands()[-1] == b"QUIT"
 
 
