@@ -1,7 +1,7 @@
 #!/bin/sh
 # boot.sh TREE DIR: in namespaces of its own (mounts, processes, cgroups, net), a
-# systemd that knows the units in DIR/units alone, and /etc, /run, /var and
-# /usr/local that are gone afterwards. DIR holds what is to be seen later.
+# systemd that knows the units in DIR/units alone, and /etc, /home, /run, /tmp,
+# /usr/local and /var that are gone afterwards. DIR holds what is to be seen later.
 set -eu
 tree=$1 dir=$2
 mount --make-rprivate /
@@ -13,6 +13,8 @@ mount --bind "$tree" /run/tree
 mount -t overlay -o lowerdir=/etc,upperdir=/run/etc/upper,workdir=/run/etc/work \
     overlay /etc
 mount -t tmpfs tmpfs /usr/local
+mount -t tmpfs tmpfs /home
+mount -t tmpfs tmpfs /tmp
 mount -t tmpfs tmpfs /var
 mkdir -p /var/db /var/lib /var/log /var/cache /var/empty
 mkdir -m 1777 /var/tmp
