@@ -6,16 +6,16 @@ set -eu
 tree=$1 dir=$2
 mount --make-rprivate /
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
-mount -t tmpfs tmpfs /run
+mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/etc/upper /run/etc/work /run/dir /run/tree
 mount --bind "$dir" /run/dir
 mount --bind "$tree" /run/tree
 mount -t overlay -o lowerdir=/etc,upperdir=/run/etc/upper,workdir=/run/etc/work \
     overlay /etc
-mount -t tmpfs tmpfs /usr/local
-mount -t tmpfs tmpfs /home
+mount -t tmpfs -o mode=755 tmpfs /usr/local
+mount -t tmpfs -o mode=755 tmpfs /home
 mount -t tmpfs tmpfs /tmp
-mount -t tmpfs tmpfs /var
+mount -t tmpfs -o mode=755 tmpfs /var
 mkdir -p /var/db /var/lib /var/log /var/cache /var/empty
 mkdir -m 1777 /var/tmp
 ln -s /run /var/run
