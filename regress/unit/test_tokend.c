@@ -1126,8 +1126,10 @@ tokens_speak_for_their_holder(void **state)
 	/* MYSTOKEN is the one before: it stays in front, and nobody waits. */
 	assert_int_equal(will_answer, 0);
 	assert_int_equal(channel_send(engine, MSG_COMMIT_END, &m, -1), 0);
-	assert_int_equal(JUST(SHOW_HELD), CONTROL_OK);
-	assert_non_null(strstr(rows, "learned=mystoken tokens=2"));
+	/* Another channel: which is heard first nobody can say. */
+	do
+		assert_int_equal(JUST(SHOW_HELD), CONTROL_OK);
+	while (strstr(rows, "learned=mystoken tokens=2") == NULL);
 }
 
 static void
