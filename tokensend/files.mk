@@ -19,6 +19,7 @@ TOKENSEND_RELAY_OBJS = \
 	smtpd-stoken/relay/identity.o \
 	smtpd-stoken/relay/link.o \
 	smtpd-stoken/relay/resolve.o \
+	smtpd-stoken/relay/resolve_host.o \
 	smtpd-stoken/relay/server.o \
 	smtpd-stoken/relay/targets.o \
 	smtpd-stoken/relay/token_answer.o \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * objects: smtpd-stoken/relay/resolve.o out/libcommon.a
+ * objects: smtpd-stoken/relay/resolve.o smtpd-stoken/relay/resolve_host.o
+ * objects: out/libcommon.a
  * libs: -lcares -levent_core
  * The resolver with a name server in the same process: what it asks, how long
  * answers are good, and that a reload loses no question.
@@ -25,6 +26,7 @@
 #include "smtpd-stoken/relay/resolve.h"
 
 #define A 1
+#define AAAA 28
 
 /* A name server: it answers each question by answer(), or waits. */
 struct name_server {
@@ -42,6 +44,7 @@ struct name_server {
 
 static struct name_server one, other;
 static int waits;
+static int silent; /* the type that is never answered */
 static void (*script)(int type);
 
 static void
@@ -76,7 +79,7 @@ on_question(int fd, short what, void *context)
 	server->flags = server->data[3];
 	snprintf(server->first, sizeof(server->first), "%.*s", server->data[12],
 	    (const char *)server->data + 13);
-	if (!waits)
+	if (!waits && server->data[server->question - 3] != silent)
 		answer(server);
 }
 
@@ -121,7 +124,7 @@ static int
 setup(void **state)
 {
 	(void)state;
-	waits = 0;
+	waits = silent = 0;
 	record_owner = NULL;
 	one.asked = other.asked = 0;
 	use(one.address);
@@ -211,6 +214,80 @@ how_long_addresses_are_good(void **state)
 	assert_int_equal(ttl_of(7, 1000, 2000), 7);
 	assert_int_equal(ttl_of(7, 0, 2000), 0);
 	assert_int_equal(one.asked, 8);
+}
+
+static void
+ten_of_each(int type)
+{
+	size_t start;
+	uint8_t i;
+
+	for (i = 1; i <= 10; i++) {
+		if (type == A) {
+			address_record(1000, i);
+			continue;
+		}
+		start = begin_record(AAAA, 1000, 0);
+		put16(0xfd00);
+		put16(0);
+		put16(0);
+		put16(0);
+		put16(0);
+		put16(0);
+		put16(0);
+		put16(i);
+		end_record(start);
+	}
+}
+
+/* However many one family has, the other is tried early. */
+static void
+families_by_turns(void **state)
+{
+	char text[64];
+
+	(void)state;
+	script = ten_of_each;
+	resolve_host("a.example.", 465, on_addresses, NULL);
+	wait_told(1);
+	assert_string_equal(why, "");
+	assert_int_equal(found.count, ADDRESSES_MOST);
+	assert_string_equal(
+	    address_text(&found.list[0], text, sizeof(text)), "127.0.0.1:465");
+	assert_string_equal(
+	    address_text(&found.list[1], text, sizeof(text)), "[fd00::1]:465");
+	assert_string_equal(
+	    address_text(&found.list[2], text, sizeof(text)), "127.0.0.2:465");
+	assert_int_equal(found.ttl, 1000);
+}
+
+/* Some servers never answer for AAAA: what there is will do. */
+static void
+one_family_is_silent(int type)
+{
+	script = ten_of_each;
+	silent = type;
+	resolve_host("a.example.", 465, on_addresses, NULL);
+	wait_told(1);
+	assert_string_equal(why, "");
+	assert_int_equal(found.count, 10);
+	assert_int_equal(found.ttl, 300);
+	assert_int_equal(one.asked, 2);
+}
+
+static void
+silence(void **state)
+{
+	(void)state;
+	one_family_is_silent(AAAA);
+	/* It came after all, the last question that was asked. */
+	silent = 0;
+	answer(&one);
+	while (event_loop(EVLOOP_NONBLOCK) == 0 && found.count > 0)
+		found.count--;
+	assert_int_equal(told, 0);
+	one.asked = 0;
+	one_family_is_silent(A);
 }
 
 static void
@@ -314,6 +391,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup(how_long_addresses_are_good, setup),
+	    cmocka_unit_test_setup(families_by_turns, setup),
+	    cmocka_unit_test_setup(silence, setup),
 	    cmocka_unit_test_setup(questions, setup),
 	    cmocka_unit_test_setup(reload, setup),
 	    cmocka_unit_test_setup(who_is_asked, setup),

@@ -9,6 +9,7 @@ RELAY_OBJS = smtpd-stoken/relay/connection.o \
 	smtpd-stoken/relay/metadata.o \
 	smtpd-stoken/relay/requests.o smtpd-stoken/relay/probe.o smtpd-stoken/relay/questions.o \
 	smtpd-stoken/relay/resolve.o \
+	smtpd-stoken/relay/resolve_host.o \
 	smtpd-stoken/relay/server.o smtpd-stoken/relay/setup.o \
 	smtpd-stoken/relay/sharing.o smtpd-stoken/relay/targets.o \
 	smtpd-stoken/relay/token_answer.o \

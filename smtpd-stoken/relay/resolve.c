@@ -271,11 +271,11 @@ on_answer(void *context, int status, int timeouts, struct ares_addrinfo *found)
 }
 
 void
-resolve_host(
-    const char *name, uint16_t port, resolve_function *done, void *owner)
+resolve_family(int family, const char *name, uint16_t port,
+    resolve_function *done, void *owner)
 {
 	struct ares_addrinfo_hints hints = {.ai_flags = ARES_AI_NOSORT,
-	    .ai_family = AF_UNSPEC,
+	    .ai_family = family,
 	    .ai_socktype = SOCK_STREAM};
 	struct question *question = calloc(1, sizeof(*question));
 	struct resolver *resolver = current;

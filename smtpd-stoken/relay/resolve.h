@@ -41,10 +41,15 @@ int resolve_is_local(void);
 
 /*
  * A question; the answer may come from within. A name that ends in a dot is
- * whole; others may be completed as resolv.conf(5) says.
+ * whole, and when one family of addresses is there the other is not waited for
+ * long; others may be completed as resolv.conf(5) says.
  */
 void
 resolve_host(const char *name, uint16_t port, resolve_function *, void *owner);
+
+/* For one family, AF_INET or AF_INET6, or both at once: AF_UNSPEC. */
+void resolve_family(int family, const char *name, uint16_t port,
+    resolve_function *, void *owner);
 
 /*
  * A question of any type, for a name without a dot at its end; `message` is
