@@ -64,7 +64,9 @@ def test_endless_line(server):
             assert c.reply().code in (421, 500)
         except (OSError, Closed):
             pass
-        assert memory(server) - before < 16 * 1024
+        # a sanitizer keeps what was freed for a while
+        if not os.environ.get("SANITIZE"):
+            assert memory(server) - before < 16 * 1024
 
 
 def test_endless_bad_commands(server):

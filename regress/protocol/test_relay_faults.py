@@ -212,9 +212,9 @@ def test_rset_gives_up(world):
 def test_client_waits_with_us():
     """Its time does not run while the next hop takes its own."""
     def late(sink, session, line):
-        time.sleep(4)
+        time.sleep(10)
         return True
-    with site(extra="timeout command 2s\ntimeout data 2s") as world:
+    with site(extra="timeout command 8s\ntimeout data 8s") as world:
         world.hop.answers = {"RCPT": late, "end": late}
         _, reply = world.submit(X)
         assert reply.status == "250 2.0.0"
