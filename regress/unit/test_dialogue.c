@@ -51,6 +51,12 @@ static struct {
 	char why[256];
 } told;
 
+/* Who reads so many octets, so many milliseconds later again. */
+#define SIP 16384
+#define SIP_MILLISECONDS 5
+#define LARGE (16 * 1024 * 1024)
+static struct event sips;
+
 /* What an action is to do. */
 static void (*at_ready)(void), (*at_dropped)(void), (*at_recipient)(void);
 
@@ -264,6 +270,15 @@ on_recipient(void *owner, uint32_t id, const struct client_reply *reply)
 	told.reply = *reply;
 	if (at_recipient != NULL)
 		at_recipient();
+}
+
+static int
+read_large(void *reader, uint64_t offset, void *buffer, size_t size)
+{
+	(void)reader;
+	(void)offset;
+	memset(buffer, 'x', size);
+	return 0;
 }
 
 static void
@@ -572,6 +587,64 @@ test_close_in_an_answer(void **state)
 }
 
 static void
+sip(int fd, short what, void *context)
+{
+	const struct timeval wait = {.tv_usec = SIP_MILLISECONDS * 1000};
+	struct peer *peer = context;
+	static char data[SIP];
+	ssize_t n = recv(peer->fd, data, sizeof(data), MSG_DONTWAIT);
+
+	(void)fd;
+	(void)what;
+	if (n == 0)
+		hang_up(peer);
+	else
+		(void)evtimer_add(&sips, &wait);
+}
+
+static void
+send_large(void)
+{
+	static const struct client_message message = {
+	    .head = "", .size = LARGE, .read = read_large};
+
+	dialogue_data(dialogue, &message);
+	(void)event_del(&peers[0].reads);
+	assert_int_equal(write(peers[0].fd, "354 go\r\n", 8), 8);
+	evtimer_set(&sips, sip, &peers[0]);
+	sip(-1, 0, &peers[0]);
+}
+
+/* Some octets always go out; and yet there is an end to it. */
+static void
+test_slow_reader(void **state)
+{
+	struct dialogue_settings settings = {
+	    .client = {.lmtp = 1, .hostname = "us.example"},
+	    .addresses = 1,
+	    .all = LONG,
+	    .each = LONG,
+	    .least = LARGE, /* and so in a millisecond */
+	    .slack = SHORT};
+	int size = SIP;
+
+	(void)state;
+	at_ready = send_mail;
+	serve(&peers[0]);
+	peers[0].said[2] = "250 2.1.0 ok\r\n250 2.1.5 ok\r\n250 2.1.5 ok\r\n";
+	assert_int_equal(setsockopt(peers[0].listener, SOL_SOCKET, SO_RCVBUF,
+			     &size, sizeof(size)),
+	    0);
+	dialogue = dialogue_open(&settings, &actions, &told);
+	await(&told.answers);
+	send_large();
+	await(&told.gone);
+	(void)evtimer_del(&sips);
+	assert_int_equal(told.over, 1);
+	assert_string_equal(told.why, "too long without an answer: message");
+}
+
+static void
 test_look(void **state)
 {
 	(void)state;
@@ -601,6 +674,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(test_lost_in_a_mail, begin, finish),
 	    cmocka_unit_test_setup_teardown(
 		test_close_in_an_answer, begin, finish),
+	    cmocka_unit_test_setup_teardown(test_slow_reader, begin, finish),
 	    cmocka_unit_test_setup_teardown(test_look, begin, finish),
 	};
 

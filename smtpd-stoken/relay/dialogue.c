@@ -42,10 +42,18 @@ dialogue_enter(struct dialogue *d)
 static void
 set_patience(struct dialogue *d)
 {
+	uint64_t now = clock_milliseconds(), wait, left;
+	const char *awaited;
+
 	d->moved = 0;
-	if (d->settled && !d->kept && !d->quits)
-		dialogue_set_timer(d,
-		    d->actions->patience(d->owner, client_awaits(d->client)));
+	if (!d->settled || d->kept || d->quits)
+		return;
+	awaited = client_awaits(d->client);
+	wait = d->actions->patience(d->owner, awaited);
+	left = d->until > now ? d->until - now : 0;
+	if (d->until != 0 && strcmp(awaited, "message") == 0 && left < wait)
+		wait = left;
+	dialogue_set_timer(d, wait);
 }
 
 void

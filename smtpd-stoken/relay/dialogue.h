@@ -65,6 +65,12 @@ struct dialogue_settings {
 	uint64_t all, each;
 	uint64_t quit; /* milliseconds for the answer to QUIT */
 	/*
+	 * Octets of a message that it takes in a millisecond, at least, behind
+	 * so many milliseconds: else it is no better than one that takes none.
+	 * 0: it may take its time, as long as some go out within patience().
+	 */
+	uint64_t least, slack;
+	/*
 	 * An address has done its part when it is connected and, where it
 	 * begins so, TLS stands. With `thorough` that is when a secret is
 	 * said to it: whatever fails before lets the next one be tried, in

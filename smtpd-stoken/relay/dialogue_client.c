@@ -2,6 +2,7 @@
 /* What the client of a dialogue wants done and tells; what is wanted of it. */
 #include <string.h>
 
+#include "lib/clock.h"
 #include "smtpd-stoken/relay/dialogue_state.h"
 
 static int
@@ -136,8 +137,13 @@ dialogue_recipient(struct dialogue *d, uint32_t id, const char *address,
 void
 dialogue_data(struct dialogue *d, const struct client_message *message)
 {
+	const struct dialogue_settings *set = &d->settings;
+
 	dialogue_enter(d);
 	d->moved = 1;
+	d->until = set->least == 0
+	    ? 0
+	    : clock_milliseconds() + set->slack + message->size / set->least;
 	if (!d->over)
 		(void)client_data(d->client, message);
 	dialogue_leave(d);

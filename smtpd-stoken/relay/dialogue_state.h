@@ -18,6 +18,7 @@ struct dialogue {
 	struct client *client;
 	size_t next; /* of the addresses: to be tried */
 	uint64_t deadline; /* for all of them: milliseconds */
+	uint64_t until; /* for the message under way; 0: any time */
 	struct event timer;
 	unsigned int depth; /* calls of ours under way */
 	unsigned int login_refused; /* by an address that was dropped */

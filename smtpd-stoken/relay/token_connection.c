@@ -14,6 +14,11 @@
 #define QUIT_MILLISECONDS 2000
 /* For an address, when there are more to be tried. */
 #define ADDRESS_MILLISECONDS 3000
+/*
+ * In a millisecond. The other recipients of a message wait for all (DESIGN
+ * section 11), so that a server that reads slowly enough would stop them.
+ */
+#define OCTETS_LEAST 100
 /* Longer words of a server may be a token. */
 #define WORD_MAX 24
 
@@ -195,6 +200,8 @@ begin_dialogue(struct token_connection *c)
 	    .all = bounded(c->setup, ROUTE_SECONDS),
 	    .each = ADDRESS_MILLISECONDS,
 	    .quit = QUIT_MILLISECONDS,
+	    .least = OCTETS_LEAST,
+	    .slack = 1000 * ROUTE_LAST_SECONDS,
 	    .trust = c->setup->token_trust,
 	    .thorough = 1};
 
