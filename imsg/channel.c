@@ -93,6 +93,18 @@ channel_finish(struct channel *c, enum channel_end end, const char *why)
 		channel_free(c);
 }
 
+/*
+ * When others had their turn: event_active() from within a callback would
+ * come before all that is to be polled.
+ */
+static void
+read_later(struct channel *c)
+{
+	static const struct timeval now = {0, 0};
+
+	(void)event_add(&c->again, &now);
+}
+
 /* Who is dead may have said something before, which is still to be read. */
 static int
 is_dead(int error)
@@ -108,7 +120,7 @@ write_failed(struct channel *c)
 		return;
 	}
 	c->deaf = 1;
-	event_active(&c->again, EV_READ, 1);
+	read_later(c);
 }
 
 static void
@@ -314,6 +326,9 @@ channel_read(struct channel *c)
 	n = imsgbuf_read(&c->buf);
 	if (n == 0 || (n == -1 && is_dead(errno)))
 		eof = 1;
+	/* Of a dead one the end can always be read: this one only is mute. */
+	else if (n == 1 && c->deaf && wait_for(c->buf.fd, POLLIN, 0) == -1)
+		eof = 1;
 	else if (n == -1 && c->end == 0) {
 		c->end = CHANNEL_BROKE;
 		strlcpy(c->why, "malformed frame", sizeof(c->why));
@@ -327,7 +342,7 @@ channel_read(struct channel *c)
 			strlcpy(c->why, "the peer is gone", sizeof(c->why));
 		channel_free(c);
 	} else if (n == BURST || c->deaf)
-		event_active(&c->again, EV_READ, 1);
+		read_later(c);
 }
 
 /* What a dead peer has left fits into a socket buffer, this many times. */

@@ -28,11 +28,15 @@ static enum channel_end end;
 static char why[160];
 static uint64_t last_session;
 
+static void (*at_request)(void);
+
 static void
 on_sign_request(struct channel *c, const union message *m, int fd)
 {
 	(void)c;
 	handled++;
+	if (at_request != NULL)
+		at_request();
 	last_fd = fd;
 	last_session = m->sign_request.request;
 }
@@ -84,6 +88,7 @@ setup(void **state)
 	if (base == NULL)
 		base = event_init();
 	handled = gone = drained = 0;
+	at_request = NULL;
 	last_fd = -1;
 	channel_set_phase(PHASE_RUNNING);
 	return 0;
@@ -243,6 +248,82 @@ last_words_are_heard(void **state)
 		assert_int_equal(gone, 1);
 		assert_int_equal(end, CHANNEL_CLOSED);
 	}
+}
+
+#define FLOOD 10000
+static struct channel *flooder;
+static int other[2]; /* a pipe */
+static int handled_before; /* what came by it */
+
+/* More than is handled at a time. */
+static void
+flood(void)
+{
+	union message m = {.sign_request = {.request = 42}};
+	int i;
+
+	if (handled >= FLOOD || (handled > 0 && handled % 256 != 1))
+		return;
+	for (i = 0; i < 300; i++)
+		assert_int_equal(
+		    channel_send(flooder, MSG_SIGN_REQUEST, &m, -1), 0);
+	assert_int_equal(channel_flush(flooder), 0);
+	if (handled == 1)
+		assert_int_equal(write(other[1], "x", 1), 1);
+}
+
+static void
+on_other(int fd, short what, void *unused)
+{
+	(void)fd;
+	(void)what;
+	(void)unused;
+	handled_before = handled;
+}
+
+/* Who never stops is not the only one who is heard. */
+static void
+others_have_their_turn(void **state)
+{
+	struct channel *b;
+	struct event event;
+	int pair[2];
+
+	(void)state;
+	assert_int_equal(pipe(other), 0);
+	event_set(&event, other[0], EV_READ, on_other, NULL);
+	event_add(&event, NULL);
+	pair_of(pair);
+	flooder = end_of(pair[0], ROLE_FRONTEND, ROLE_SIGN, no_handlers, 0);
+	b = end_of(pair[1], ROLE_SIGN, ROLE_FRONTEND, sign_handlers, 0);
+	at_request = flood;
+	flood();
+	turn(3);
+	assert_in_range(handled, FLOOD, 2 * FLOOD);
+	assert_in_range(handled_before, 1, FLOOD - 1);
+	channel_close(b);
+	channel_close(flooder);
+	close(other[0]);
+	close(other[1]);
+}
+
+/* It lives, and will never read again: nobody turns in circles for it. */
+static void
+who_hears_nothing_is_left(void **state)
+{
+	union message answer = {.sign_reply = {.request = 42}};
+	struct channel *b;
+	int pair[2];
+
+	(void)state;
+	pair_of(pair);
+	b = end_of(pair[1], ROLE_SIGN, ROLE_FRONTEND, sign_handlers, 0);
+	assert_int_equal(shutdown(pair[0], SHUT_RD), 0);
+	assert_int_equal(channel_send(b, MSG_SIGN_REPLY, &answer, -1), 0);
+	turn(10);
+	assert_int_equal(gone, 1);
+	assert_int_equal(end, CHANNEL_EOF);
+	close(pair[0]);
 }
 
 /* One that lives, and says nothing, is closed all the same. */
@@ -439,6 +520,8 @@ main(void)
 	    cmocka_unit_test_setup(the_sender_keeps_the_contract, setup),
 	    cmocka_unit_test_setup(a_broken_contract_ends_it, setup),
 	    cmocka_unit_test_setup(last_words_are_heard, setup),
+	    cmocka_unit_test_setup(others_have_their_turn, setup),
+	    cmocka_unit_test_setup(who_hears_nothing_is_left, setup),
 	    cmocka_unit_test_setup(reading_out_does_not_wait, setup),
 	    cmocka_unit_test_setup(the_phase_counts, setup),
 	    cmocka_unit_test_setup(garbage_ends_it, setup),
