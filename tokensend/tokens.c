@@ -298,7 +298,8 @@ room(const struct tokens *from, const struct tokens_change *change)
 	size_t at, end, next, count = 0;
 
 	if (change->refused == NULL)
-		return from->length + 2 * ADDRESS_SIZE + TOKEN_SIZE;
+		return from->length + 2 * ADDRESS_SIZE + TOKEN_SIZE +
+		    4; /* blanks and newlines */
 	for (at = 0; at < from->length; at = next) {
 		end = line_end(from, at, &next);
 		count += read_row(from, at, end, &row) == 1;

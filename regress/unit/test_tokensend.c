@@ -278,6 +278,27 @@ longest_token(void **state)
 	}
 }
 
+/* All that a line can need, and a newline that the file lacks. */
+static void
+longest_line(void **state)
+{
+	char address[2][256], token[TOKEN_SIZE];
+	struct tokens_change change = {
+	    .local = address[0], .remote = address[1], .token = token};
+	struct tokens tokens = text("#"), fresh;
+
+	(void)state;
+	memset(token, 't', sizeof(token));
+	token[sizeof(token) - 1] = '\0';
+	snprintf(address[0], sizeof(address[0]), "%064d@%0187d.x", 0, 0);
+	snprintf(address[1], sizeof(address[1]), "%064d@%0187d.y", 0, 0);
+	assert_int_equal(strlen(address[0]), 254);
+	assert_int_equal(tokens_change(&fresh, &tokens, &change), 1);
+	assert_int_equal(fresh.length, 2 + 2 * 255 + 255 + 1);
+	tokens_free(&tokens);
+	tokens_free(&fresh);
+}
+
 static const struct {
 	const char *in, *out;
 	int has_8bit, header_8bit;
@@ -331,6 +352,7 @@ main(void)
 	    cmocka_unit_test(finds),
 	    cmocka_unit_test(changes),
 	    cmocka_unit_test(longest_token),
+	    cmocka_unit_test(longest_line),
 	    cmocka_unit_test(messages),
 	};
 
