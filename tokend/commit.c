@@ -100,17 +100,19 @@ check_token_again(struct session *session, const struct recipient *recipient)
 
 /*
  * Does a delivery change what is kept? Only then its reply waits for the
- * disk. A peer sends the same MYSTOKEN with each message.
+ * disk. A peer sends the same MYSTOKEN with each message; but what is not
+ * flushed yet is not kept.
  */
 static int
 has_news(struct recipient *recipient, uint64_t now)
 {
 	if (recipient->mytoken != NULL)
-		recipient->mytoken_held = (uint8_t)held_is_settled(
-		    &tokend.issuer, bytes_text(recipient->remote),
-		    bytes_text(recipient->local),
-		    bytes_of(recipient->mytoken, recipient->mytoken_length),
-		    now);
+		recipient->mytoken_held = !batch_pending(&tokend.batch) &&
+		    held_is_settled(&tokend.issuer,
+			bytes_text(recipient->remote),
+			bytes_text(recipient->local),
+			bytes_of(recipient->mytoken, recipient->mytoken_length),
+			now);
 	return (recipient->mytoken != NULL && !recipient->mytoken_held) ||
 	    earns_token(&recipient->token, now);
 }

@@ -706,6 +706,41 @@ token_delivers(void **state)
 	assert_string_equal(token, first);
 }
 
+/*
+ * S1-31: what another delivery has put there, and the disk has not, is news
+ * still: who does not wait would be told too much.
+ */
+static void
+news_until_it_is_durable(void **state)
+{
+	uint8_t result = 1;
+	union message m = {.commit_end = {.session = 1,
+			       .transaction = 1,
+			       .results = bytes_of(&result, 1)}};
+	int before;
+
+	(void)state;
+	assert_int_equal(TELL(GENERATE_PERMANENT, FRIEND, ALICE), CONTROL_OK);
+	admit(engine, 1, "192.0.2.1");
+	admit(engine, 2, "192.0.2.1");
+	assert_int_equal(stoken(1, ALICE, token), AUTH_OK);
+	assert_int_equal(stoken(2, ALICE, token), AUTH_OK);
+	recipient(engine, 1, 1, 0, FRIEND, ALICE, token);
+	recipient(engine, 2, 1, 0, FRIEND, ALICE, token);
+	begin(engine, 1, 1);
+	assert_int_equal(will_answer, 1);
+	before = answers;
+	assert_int_equal(channel_send(engine, MSG_COMMIT_END, &m, -1), 0);
+	m = (union message) {.commit_begin = {.session = 2,
+				 .transaction = 1,
+				 .message = bytes_text("message2")}};
+	send_on(engine, MSG_COMMIT_BEGIN, &m, -1);
+	while (answers < before + 2)
+		pump(&answers, answers, SECONDS * 1000);
+	assert_int_equal(will_answer, 1);
+	end(engine, 2, 1, 1);
+}
+
 /* A failed delivery earns no token (S1-26). */
 static void
 failed_delivery_earns_nothing(void **state)
@@ -1526,6 +1561,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(token_delivers),
+	    TEST(news_until_it_is_durable),
 	    TEST(failed_delivery_earns_nothing),
 	    TEST(revoked_in_flight_earns_nothing),
 	    TEST(learns_what_it_may),
