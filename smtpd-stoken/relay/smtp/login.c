@@ -177,7 +177,7 @@ static int
 shows_encoded(const char *text, const char *secret, size_t before)
 {
 	uint8_t octets[LOGIN_NAME_MAX + 2] = {0};
-	char encoded[BASE64_SIZE(LOGIN_NAME_MAX + 2)];
+	char encoded[BASE64_SIZE(LOGIN_NAME_MAX + 2)] = "";
 	size_t length = strlen(secret), whole;
 	int shows;
 
