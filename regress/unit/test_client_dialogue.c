@@ -234,6 +234,16 @@ static const struct dialogue dialogues[] = {
     {"an early end", 0, CLIENT_TLS_NEVER, NULL,
 	{"<220 mx", "EHLO c.example", "!quit", "@over | given up", NULL}},
     /* LMTP: a reply for each accepted recipient. */
+    {"LMTP: lost at LHLO", 1, CLIENT_TLS_NEVER, NULL,
+	{"<220 x", "LHLO c.example", "!lost reset",
+	    "@over lost 451 4.4.2 The connection to the next hop was lost | "
+	    "reset while waiting for: LHLO\n",
+	    NULL}},
+    {"LMTP: LHLO is refused, without a code", 1, CLIENT_TLS_NEVER, NULL,
+	{"<220 x", "LHLO c.example", "<554 no",
+	    "@over lost 451 4.3.0 The next hop does not accept us at this time | "
+	    "LHLO was refused: 554 no\n",
+	    NULL}},
     {"LMTP: F-02", 1, CLIENT_TLS_NEVER, NULL,
 	{LHLO, "@ready", TWO, "!rcpt 3 d@b", "RCPT TO:<d@b>", "<550 5.1.1 no",
 	    "@rcpt 3 said 550", "!data x", "DATA", "<354 go", "x", ".",

@@ -303,6 +303,8 @@ client_awaits(const struct client *client)
 	    "", "", "DATA", "message", "end of message", "RSET"};
 	const struct transaction *transaction = &client->transaction;
 
+	if (client->state == STATE_EHLO && client->settings->lmtp)
+		return "LHLO";
 	if (client->state != STATE_READY)
 		return setup[client->state];
 	if (transaction->phase == PHASE_ENVELOPE && client_awaits_reply(client))

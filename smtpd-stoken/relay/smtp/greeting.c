@@ -21,8 +21,9 @@ refused(struct client *client, const char *what, const char *enhanced,
 {
 	char reason[CLIENT_TEXT_MAX + 128];
 
-	snprintf(reason, sizeof(reason), "%s was refused: %u %s %s", what,
-	    client->parser.code, client->parser.enhanced, client->parser.text);
+	snprintf(reason, sizeof(reason), "%s was refused: %u %s%s%s", what,
+	    client->parser.code, client->parser.enhanced,
+	    client->parser.enhanced[0] == '\0' ? "" : " ", client->parser.text);
 	client_fail(client, enhanced, text, reason);
 }
 
