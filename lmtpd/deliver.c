@@ -160,8 +160,9 @@ deliver_hasten(struct message_file *message, uint64_t size)
 {
 	struct stat st;
 
-	if (message->broken || fstat(message->file.fd, &st) == -1 ||
-	    st.st_size < 0 || (uint64_t)st.st_size != size)
+	if (message->broken || message->flushed ||
+	    fstat(message->file.fd, &st) == -1 || st.st_size < 0 ||
+	    (uint64_t)st.st_size != size)
 		return; /* the delivery will say so */
 	if (fsync(message->file.fd) == -1) {
 		/* It need not say so a second time. */

@@ -100,8 +100,8 @@ void message_free(struct message_file *);
 void deliver(const struct deliver_settings *, struct message_files *);
 
 /*
- * Makes the file durable ahead of its delivery, if it has so many octets. A
- * failure is the delivery's.
+ * Makes the file durable ahead of its delivery, if it has so many octets;
+ * once. A failure is the delivery's.
  */
 void deliver_hasten(struct message_file *, uint64_t size);
 
