@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include <ctype.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "smtpd-stoken/relay/smtp/hide.h"
@@ -11,6 +12,14 @@ struct look {
 	char octets[HIDE_TEXT];
 	size_t places[HIDE_TEXT]; /* of the octets in the text */
 	char hidden[HIDE_TEXT];
+};
+
+/* What is looked for where. */
+struct hunt {
+	const struct look *look;
+	const char *text;
+	size_t length; /* of the secret */
+	int cut;
 };
 
 static int
@@ -33,18 +42,6 @@ look_at(struct look *look, const char *text)
 	}
 }
 
-/* How many octets are the same, from these two on. */
-static size_t
-run(const struct look *look, size_t i, const char *secret)
-{
-	size_t n = 0;
-
-	while (i + n < look->count && secret[n] != '\0' &&
-	    same(look->octets[i + n], secret[n]))
-		n++;
-	return n;
-}
-
 /* From one octet without blanks to another, with those between. */
 static void
 mark(struct look *look, size_t from, size_t count)
@@ -65,19 +62,41 @@ is_word(const struct look *look, const char *text, size_t i, size_t length)
 	    (text[to] == '\0' || text[to] == ' ');
 }
 
+/* n octets of the secret from j on stand at i, and not more. */
+static int
+shows(const struct hunt *hunt, size_t i, size_t j, size_t n)
+{
+	return n >= HIDE_LEAST ||
+	    (n > 0 && j == 0 && hunt->cut && i + n == hunt->look->count) ||
+	    (n == hunt->length && is_word(hunt->look, hunt->text, i, n));
+}
+
+/*
+ * From the end: where an octet is the same, one more is than behind it. Who
+ * chose the secret may say it again, and must not make this long.
+ */
 static void
 mark_secret(struct look *look, const char *text, const char *secret, int cut)
 {
-	size_t i, j, n, length = strlen(secret);
+	struct hunt hunt = {look, text, strlen(secret), cut};
+	uint16_t same_from[HIDE_TEXT + 1];
+	size_t i, j, most;
 
-	for (i = 0; i < look->count; i++) {
-		for (j = 0; j < length; j++) {
-			n = run(look, i, secret + j);
-			if (n >= HIDE_LEAST ||
-			    (n > 0 && j == 0 && cut && i + n == look->count) ||
-			    (n == length && is_word(look, text, i, n)))
-				mark(look, i, n);
+	if (hunt.length > HIDE_TEXT)
+		hunt.length = HIDE_TEXT;
+	memset(same_from, 0, sizeof(same_from));
+	for (i = look->count; i-- > 0;) {
+		most = 0;
+		for (j = 0; j < hunt.length; j++) {
+			same_from[j] = same(look->octets[i], secret[j])
+			    ? (uint16_t)(same_from[j + 1] + 1)
+			    : 0;
+			if (same_from[j] > most &&
+			    shows(&hunt, i, j, same_from[j]))
+				most = same_from[j];
 		}
+		if (most > 0)
+			mark(look, i, most);
 	}
 }
 
