@@ -12,12 +12,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "imsg/channel.h"
 #include "imsg/imsg.h"
 #include "imsg/messages.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 
 #define QUEUE_CAP (8 * 1024 * 1024)
@@ -474,28 +474,18 @@ channel_receive_one(struct channel *c)
 	return n;
 }
 
-/* Milliseconds of the monotonic clock. */
-static int64_t
-milliseconds_now(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 int
 channel_receive_within(struct channel *c, int milliseconds)
 {
-	int64_t until = milliseconds_now() + milliseconds, left;
+	uint64_t until = clock_milliseconds() + (uint64_t)milliseconds, now;
 	int n, paused = c->paused;
 
 	if (c->end != 0 || c->busy)
 		return -1;
 	c->paused = 0;
 	while ((n = channel_dispatch(c, 1)) == 0) {
-		if ((left = until - milliseconds_now()) < 0 ||
-		    wait_for(c->buf.fd, POLLIN, (int)left) == -1)
+		if ((now = clock_milliseconds()) > until ||
+		    wait_for(c->buf.fd, POLLIN, (int)(until - now)) == -1)
 			break;
 		if ((n = imsgbuf_read(&c->buf)) != 1)
 			break;
