@@ -112,6 +112,16 @@ take_tls(struct session *s, struct smtp_tls *tls, struct bytes version,
 	    (endpoint.length > 0 ? SMTP_BINDING_ENDPOINT : 0);
 }
 
+/* While there are sessions. */
+static void
+sweep_later(void)
+{
+	struct timeval interval = {SWEEP_SECONDS, 0};
+
+	if (!evtimer_pending(&sweep_event, NULL))
+		(void)evtimer_add(&sweep_event, &interval);
+}
+
 static const enum smtp_listener listeners[] = {
     [LISTENER_SMTPS] = SMTP_LISTENER_SMTPS,
     [LISTENER_TLS_REQUIRE] = SMTP_LISTENER_TLS_REQUIRE,
@@ -147,7 +157,7 @@ new_session(const struct msg_session_open *m)
 	metric_count(SESSIONS, s->kind - LISTENER_SMTPS);
 	metric_up(SESSIONS_NOW, s->kind - LISTENER_SMTPS);
 	if (count++ == 0)
-		engine_sweep(1);
+		sweep_later();
 	return s;
 }
 
@@ -353,16 +363,8 @@ sweep(int fd, short what, void *context)
 			session_mark(s);
 		}
 	}
-	engine_sweep(count > 0);
-}
-
-void
-engine_sweep(int on)
-{
-	struct timeval interval = {SWEEP_SECONDS, 0};
-
-	if (on && !evtimer_pending(&sweep_event, NULL))
-		(void)evtimer_add(&sweep_event, &interval);
+	if (count > 0)
+		sweep_later();
 }
 
 void

@@ -74,7 +74,6 @@ void session_end(struct session *, const char *reason);
 void session_destroy(struct session *);
 void session_frontend_gone(uint8_t instance);
 void session_alive(struct session *); /* it has moved just now */
-void engine_sweep(int on);
 /* Milliseconds of a clock that is never set back. */
 int64_t engine_now(void);
 

@@ -265,6 +265,8 @@ session_say(struct session *s, const char *text, size_t length)
 	}
 	memcpy(s->output + s->output_length, text, length);
 	s->output_length += length;
+	/* The client's time begins with our answer, which may have taken long. */
+	session_alive(s);
 	session_mark(s);
 }
 
