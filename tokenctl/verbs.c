@@ -187,7 +187,10 @@ distance(const char *a, const char *b)
 	return row[width];
 }
 
-/* The verb whose words are nearest to the first words of the line. */
+/*
+ * The verb whose words are nearest to the first words of the line, and not
+ * so far that nobody can have meant it; or NULL.
+ */
 static const struct verb *
 nearest(int argc, char *const *argv)
 {
@@ -205,7 +208,7 @@ nearest(int argc, char *const *argv)
 			(void)strlcat(line, argv[i], sizeof(line));
 		}
 		d = distance(line, verbs[v].words);
-		if (d < least) {
+		if (d < least && 3 * d <= strlen(verbs[v].words)) {
 			least = d;
 			best = &verbs[v];
 		}
@@ -217,21 +220,27 @@ nearest(int argc, char *const *argv)
 static void
 not_a_command(int argc, char *const *argv, char *problem, size_t size)
 {
+	const struct verb *verb = nearest(argc, argv);
 	size_t i, length = strlen(argv[0]);
 	int count = 0;
 
+	if (argc > 1 && verb != NULL)
+		count = -1; /* the second word is spelt wrongly */
 	(void)snprintf(problem, size, "%s what? one of:", argv[0]);
-	for (i = 0; argc == 1 && i < verb_count; i++) {
+	for (i = 0; count >= 0 && i < verb_count; i++) {
 		if (strncmp(verbs[i].words, argv[0], length) != 0 ||
 		    verbs[i].words[length] != ' ')
 			continue;
 		(void)strlcat(problem, verbs[i].words + length, size);
+		verb = &verbs[i];
 		count++;
 	}
-	if (count < 2)
-		(void)snprintf(problem, size,
-		    "no such command; the nearest is: tokenctl %s",
-		    nearest(argc, argv)->words);
+	if (count >= 2)
+		return;
+	(void)snprintf(problem, size, "no such command; %s%s",
+	    verb == NULL ? "tokenctl alone lists them"
+			 : "the nearest is: tokenctl ",
+	    verb == NULL ? "" : verb->words);
 }
 
 int

@@ -108,7 +108,10 @@ static const struct {
     {"encript bob", "no such command; the nearest is: tokenctl encrypt"},
     {"relaod", "no such command; the nearest is: tokenctl reload"},
     {"revoke par a b", "no such command; the nearest is: tokenctl revoke pair"},
-    {"_", "no such command; the nearest is: tokenctl check"},
+    {"retire", "no such command; the nearest is: tokenctl retire key"},
+    {"log loud", "log what? one of: brief verbose"},
+    {"key rotate", "no such command; tokenctl alone lists them"},
+    {"_", "no such command; tokenctl alone lists them"},
 };
 
 static void
