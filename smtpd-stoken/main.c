@@ -103,7 +103,8 @@ check_users(void)
 	if (missing)
 		errx(1,
 		    "not started as root without its users; or run "
-		    "systemd-sysusers with etc/sysusers.d/smtpd-stoken.conf");
+		    "systemd-sysusers with sysusers.d/smtpd-stoken.conf of "
+		    "share/smtpd-stoken");
 	if (make_directory(PATH_EMPTY, 0755) == -1)
 		err(1, "%s", PATH_EMPTY);
 }

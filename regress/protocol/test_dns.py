@@ -55,7 +55,7 @@ def all_records(server, host="mx.a.example."):
 NAMES = ",DNS:".join(("mx.a.example",) + DOMAINS)
 
 
-@clauses("S1-10")
+@clauses("S1-10", "D-S21")
 def test_all_is_there():
     with site(all_records, NAMES) as server:
         rows = server.show("dns")
