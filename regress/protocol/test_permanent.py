@@ -43,10 +43,10 @@ def test_new_after_revocation(server, pair):
 @clauses("S1-30", "S1-76", "S1-42", "D-S13")
 def test_refresh_and_grace(own):
     """Renewed on delivery near the end; the old one stays for the grace."""
-    server = own(extra="token permanent lifetime 8s refresh 6s grace 3s")
+    server = own(extra="token permanent lifetime 20s refresh 15s grace 5s")
     old = server.permanent()
     assert deliver(server, old).status == "250 2.1.12"
-    time.sleep(2.5)
+    time.sleep(5.2)
     reply = deliver(server, old)
     assert reply.status == "250 2.1.13"
     new = reply.text.split()[1]
@@ -56,7 +56,7 @@ def test_refresh_and_grace(own):
     reply = deliver(server, old)
     assert reply.status == "250 2.1.13" and reply.text.split()[1] == new
     assert deliver(server, new).status == "250 2.1.12"
-    time.sleep(3.3)
+    time.sleep(5.2)
     # AUTH does not know the pair yet; RCPT does.
     with server.hello("LHLO") as c:
         if c.token_login(LOCAL, old).code == 235:
