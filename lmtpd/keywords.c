@@ -77,7 +77,8 @@ keywords_add(
 	return free;
 }
 
-size_t
+/* As the file has them, into out; returns the octets. */
+static size_t
 keywords_write(
     const struct keywords *keywords, char out[KEYWORDS * (KEYWORD_LENGTH + 5)])
 {

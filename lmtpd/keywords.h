@@ -23,13 +23,10 @@ struct keywords {
  * keywords_read: the file's lines `NUMBER NAME`; what is none is left out.
  * keywords_add: the number of a name (letters of any case), which is added if
  * there is room; -1 when there is none. *added is set when it was.
- * keywords_write: as the file has them, into out; returns the octets.
  */
 void keywords_read(struct keywords *, const char *text, size_t length);
 int
 keywords_add(struct keywords *, const char *name, size_t length, int *added);
-size_t keywords_write(
-    const struct keywords *, char out[KEYWORDS * (KEYWORD_LENGTH + 5)]);
 
 /*
  * keywords_letters: the letters of `count` names in the Maildir that is open

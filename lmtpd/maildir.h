@@ -23,9 +23,9 @@ struct maildir {
 	ino_t inode;
 	/*
 	 * The directories above new, from the root's child to the Maildir.
-	 * Only until maildir_settled(): a process that was killed may have
-	 * made them without making them durable, so who sees a mailbox for
-	 * the first time flushes them too.
+	 * Only until it is settled: a process that was killed may have made
+	 * them without making them durable, so who sees a mailbox for the
+	 * first time flushes them too.
 	 */
 	int above[MAILBOX_DEPTH];
 	size_t above_count;

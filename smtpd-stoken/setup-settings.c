@@ -147,7 +147,6 @@ setup_settings(const struct config *config)
 	s->limit_auth_failures_per_address =
 	    config->limit_auth_failures_per_address;
 	s->hash_workers = config->prefork_auth;
-	s->frontends = config->prefork_frontend;
 	s->metadata = config->metadata;
 	s->metadata_strict = config->metadata_strict;
 	s->metadata_flags = config->metadata_flags;

@@ -3,7 +3,6 @@
 #include <sys/types.h>
 #include <sys/socket.h>
 
-#include <grp.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,18 +130,12 @@ send_pki(struct child *child, uint16_t number, int secret)
 static void
 send_control(struct child *child)
 {
-	struct group *group;
 	union message m;
 	int fd;
 
 	if (parent.control == -1 || child->row->role != ROLE_TOKEND)
 		return;
 	memset(&m, 0, sizeof(m));
-	group = parent.config->control_group == NULL
-	    ? NULL
-	    : getgrnam(parent.config->control_group);
-	m.setup_control.has_group = group != NULL;
-	m.setup_control.group = group == NULL ? 0 : (uint32_t)group->gr_gid;
 	if ((fd = dup(parent.control)) == -1 ||
 	    channel_send(child->channel, MSG_SETUP_CONTROL, &m, fd) == -1)
 		fatal("control socket");

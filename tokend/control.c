@@ -76,7 +76,8 @@ static const struct channel_handler handlers[] = {
     {0, NULL},
 };
 
-int
+/* May this user id do what the verb does? `owner` is the daemon's. */
+static int
 control_may(uint16_t verb, uint32_t uid, uint32_t owner)
 {
 	size_t i;

@@ -79,9 +79,6 @@ struct row {
 void row_start(struct row *row);
 void row_send(struct client_request *client, const struct row *row);
 
-/* May this user id do what the verb does? `owner` is the daemon's. */
-int control_may(uint16_t verb, uint32_t uid, uint32_t owner);
-
 /* Verbs: `arguments` is a LIST. control_show.c, control_change.c, ... */
 typedef void control_function(struct client_request *, struct bytes arguments);
 control_function control_show_tokens, control_show_token, control_show_held,

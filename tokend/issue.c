@@ -195,21 +195,6 @@ permanent_fields(const struct permanent *permanent, struct token *token)
 	memcpy(token->nonce, permanent->nonce, sizeof(token->nonce));
 }
 
-int
-permanent_token(const struct keyring *ring, const struct permanent *permanent,
-    struct bytes remote, struct bytes local, struct token *token)
-{
-	const struct key *key = keyring_find(ring, permanent->key_id);
-	char text[TOKEN_LENGTH + 1];
-
-	if (key == NULL)
-		return -1;
-	permanent_fields(permanent, token);
-	token_encode(token, &key->hmac, remote, local, text);
-	explicit_bzero(text, sizeof(text));
-	return 0;
-}
-
 static int
 permanent_new(struct issuer *issuer, const struct record_key *where,
     struct bytes remote, struct bytes local, uint64_t now,

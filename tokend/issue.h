@@ -61,11 +61,6 @@ int issue_permanent(struct issuer *issuer, struct bytes remote,
 int issue_refreshed(struct issuer *issuer, struct bytes remote,
     struct bytes local, uint64_t now, char out[TOKEN_LENGTH + 1]);
 
-/* The record as a token, without its text; -1 if its key is gone. */
-int
-permanent_token(const struct keyring *ring, const struct permanent *permanent,
-    struct bytes remote, struct bytes local, struct token *token);
-
 /*
  * Revokes everything of the scope that was issued until now. Results as of
  * marks_add(); *before gets the time of the mark.

@@ -38,9 +38,7 @@ struct jwt {
 	char id[JWT_ID + 1];
 };
 
-/* The signing key of a token key. Returns 0, or -1 when memory is short. */
-int jwt_key_make(struct jwt_key *jwt_key, const struct key *key);
-/* As jwt_key_make(), made once and kept; NULL when memory is short. */
+/* The signing key of a token key, kept; NULL when memory is short. */
 const struct jwt_key *jwt_key_of(const struct key *key);
 /* Forgets and wipes the kept one of a token key; 0: all of them. */
 void jwt_key_forget(uint16_t id);

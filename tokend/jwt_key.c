@@ -32,7 +32,7 @@ name_key(struct jwt_key *key)
 	return 0;
 }
 
-int
+static int
 jwt_key_make(struct jwt_key *jwt_key, const struct key *key)
 {
 	memset(jwt_key, 0, sizeof(*jwt_key));

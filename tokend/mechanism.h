@@ -41,9 +41,7 @@ void remember_ask(struct session *session, struct bytes tried,
 void remember_finish(struct session *session,
     void (*failed)(struct session *, enum remember_check));
 
-/* Logs and counts a failure; the caller answers. */
-void remember_count(struct session *session, enum remember_check check);
-/* That, and the answer: 535. */
+/* Logs and counts a failure, and answers: 535. */
 void remember_refuse(struct session *session, enum remember_check check);
 
 /* Whose the shown token is, for the log; nobody's is "". */

@@ -45,7 +45,6 @@ token_passed(struct session *session)
 	    token_kind_name(exchange->token.kind),
 	    log_safe(safe, sizeof(safe), bytes_text(session->login)));
 	result.token_kind = (uint8_t)exchange->token.kind;
-	result.token_id = bytes_text(id);
 	result.login = bytes_text(session->login);
 	auth_send(session, &result);
 	exchange_drop(session);

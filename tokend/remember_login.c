@@ -62,7 +62,8 @@ remember_ask(struct session *session, struct bytes tried, struct bytes secret,
 	ask_user(&ask, session, bytes_text(exchange->shown.login));
 }
 
-void
+/* Logs and counts a failure; the caller answers. */
+static void
 remember_count(struct session *session, enum remember_check check)
 {
 	const struct exchange *exchange = session->exchange;

@@ -42,9 +42,6 @@ void store_close(struct store *store);
 /* The words for the last function that returned -1. */
 const char *store_problem(const struct store *store);
 
-/* After this only a new start, with its recovery, can help. */
-int store_broken(const struct store *store);
-
 /*
  * Copies the value of a key to `value` (STORE_VALUE_MAX octets) and its
  * length to *length. Returns 0, 1 when there is no such key, or -1.

@@ -215,12 +215,6 @@ store_problem(const struct store *store)
 }
 
 int
-store_broken(const struct store *store)
-{
-	return store->broken;
-}
-
-int
 store_get(struct store *store, struct bytes key, uint8_t *value, size_t *length)
 {
 	DBT k = dbt_of(key), v;

@@ -172,7 +172,7 @@ tell_settings(struct victim *v, const char *dir)
 	s->limit_message_size = 1 << 20;
 	s->limit_recipients = 100;
 	s->limit_auth_failures = s->limit_auth_failures_per_address = 1 << 20;
-	s->hash_workers = s->frontends = 1;
+	s->hash_workers = 1;
 	s->relay = 1;
 	s->relay_host = strdup("127.0.0.1");
 	s->relay_port = 9;

@@ -75,8 +75,7 @@ static int will_answer;
 	}
 KEEP(session_verdict, )
 KEEP(auth_result, keep(&l->challenge, text, sizeof(text));
-     keep(&l->login, list, sizeof(list));
-     keep(&l->token_id, octets, sizeof(octets));)
+     keep(&l->login, list, sizeof(list));)
 KEEP(rcpt_verdict, keep(&l->tokens, at_once, sizeof(at_once));
      keep(&l->mailboxes, list, sizeof(list));
      keep(&l->outside, list2, sizeof(list2));

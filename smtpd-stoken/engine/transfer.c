@@ -140,7 +140,8 @@ keep_original(struct transfer *t)
 	t->file->reader = -1;
 }
 
-void
+/* The file is not needed any more. */
+static void
 transfer_discard(struct transfer *t)
 {
 	keep_original(t);

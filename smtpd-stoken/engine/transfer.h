@@ -89,9 +89,6 @@ void transfer_conclude(struct transfer *);
  */
 void message_id(char out[MESSAGE_ID_LENGTH + 1]);
 
-/* The file is not needed any more. */
-void transfer_discard(struct transfer *);
-
 /*
  * Calls `give` with each mailbox of the recipients whose verdict is SMTP_OK,
  * in order, with its delivery id. Returns 0, or -1 when `give` does or the

@@ -18,7 +18,6 @@
 #include "tokend/auth/system.h"
 
 #define ROOT_DESCRIPTOR 3
-#define SYSTEM_NOBODY "no.such.account"
 #define SECRET_SIZE 512 /* of what a password is checked against */
 
 static struct child {

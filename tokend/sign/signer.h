@@ -7,9 +7,6 @@
 
 #include "tokend/sign/keyring.h"
 
-/* Longest input: a block of the longest modulus. */
-#define SIGN_INPUT_MAX KEY_SIGNATURE_MAX
-
 enum sign_result {
 	SIGN_DONE,
 	SIGN_UNKNOWN_KEY,

@@ -384,12 +384,6 @@ smtp_content_input(struct smtp_session *session, uint8_t *in, size_t length)
 	flush(&scan);
 }
 
-int
-smtp_header_is_over(const struct smtp_session *session)
-{
-	return session->transaction != NULL && session->transaction->data.body;
-}
-
 size_t
 smtp_supplied_tokens(
     const struct smtp_session *session, const char *tokens[SMTP_SUPPLIED_MAX])

@@ -147,12 +147,6 @@ smtp_is_waiting(const struct smtp_session *session)
 }
 
 int
-smtp_closed(const struct smtp_session *session)
-{
-	return session->closed;
-}
-
-int
 smtp_in_transfer(const struct smtp_session *session)
 {
 	const struct smtp_transaction *transaction = session->transaction;

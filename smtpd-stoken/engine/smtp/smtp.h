@@ -79,7 +79,6 @@ void smtp_restarted(struct smtp_session *);
 
 int smtp_in_transfer(const struct smtp_session *); /* DATA to its reply */
 int smtp_is_waiting(const struct smtp_session *); /* for any answer */
-int smtp_closed(const struct smtp_session *);
 /* Whether AUTH has offered a mechanism with channel binding. */
 int smtp_offers_plus(const struct smtp_session *);
 /* Whether the answer to a RCPT is awaited. */
@@ -145,9 +144,6 @@ enum smtp_verdict smtp_containers_append(struct smtp_session *, uint64_t *size);
  */
 int smtp_unknown(
     const struct smtp_session *, size_t n, unsigned int *type, size_t *size);
-
-/* Whether the header of the message is complete, and written. */
-int smtp_header_is_over(const struct smtp_session *);
 
 /*
  * Of a user's message, from then on, at the latest from finish() on.

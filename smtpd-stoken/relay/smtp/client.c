@@ -332,12 +332,6 @@ client_replies(const struct client *client)
 }
 
 int
-client_is_over(const struct client *client)
-{
-	return client->state == STATE_OVER;
-}
-
-int
 client_offers(const struct client *client, const char *keyword)
 {
 	unsigned int bit = extension_bit(keyword, strlen(keyword));

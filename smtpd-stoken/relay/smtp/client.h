@@ -160,7 +160,6 @@ void client_quit(struct client *);
 /* For the log: what is awaited, "greeting", "RCPT" ..., "" when nothing. */
 const char *client_awaits(const struct client *);
 int client_is_ready(const struct client *); /* no transaction, and usable */
-int client_is_over(const struct client *);
 /* The code that AUTH was refused with; 0: it was not. */
 unsigned int client_login_refused(const struct client *);
 /* How many replies have come, whole ones. */

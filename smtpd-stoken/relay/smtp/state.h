@@ -153,7 +153,5 @@ ssize_t metadata_take(struct client *, char *out);
 void transfer_begin(struct client *);
 int transfer_step(struct client *);
 void transfer_reply(struct client *, const struct client_reply *);
-/* Tells every accepted recipient that has no result yet. */
-void transfer_tell(struct client *, const struct client_reply *);
 
 #endif

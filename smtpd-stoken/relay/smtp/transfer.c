@@ -29,7 +29,8 @@ tell(struct client *client, struct recipient *recipient,
 		client->actions->result(client->owner, recipient->id, reply);
 }
 
-void
+/* Tells every accepted recipient that has no result yet. */
+static void
 transfer_tell(struct client *client, const struct client_reply *reply)
 {
 	struct transaction *transaction = &client->transaction;
