@@ -148,7 +148,7 @@ def test_many_reloads_under_load(own):
 
 def test_sigterm_says_goodbye(own):
     """Idle sessions 421 4.3.2 at once; one in a transfer may finish."""
-    server = own(extra="timeout shutdown 5s")
+    server = own(extra="timeout shutdown 30s")
     idle = server.hello("EHLO")
     busy = server.login(ALICE)
     busy.mail(ALICE)
