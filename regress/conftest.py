@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """What every end-to-end test shares: the instance, and a look at it after."""
 import pathlib
+import signal
 import sys
 
 import pytest
@@ -9,6 +10,16 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "protocol"))
 
 import server as instance  # noqa: E402
+
+# Whoever runs the tests in the background, or under nohup(1), ignores some
+# signals, and what is started here would inherit that.
+for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM,
+               signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD,
+               signal.SIGALRM):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL if number != signal.SIGINT
+                      else signal.default_int_handler)
+signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def pytest_configure(config):

@@ -157,8 +157,10 @@ def started(sender, port, ca, *more, **options):
             sender.arguments(port, [ALICE], ca, *more),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, **options) as process:
-        yield process
-        process.kill()
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.mark.skipif(server.UNBOUND, reason="is built without its sandbox")
